@@ -1,0 +1,124 @@
+//! A TCP connection of a client. That there is none is an outcome as well.
+
+use crate::answer::{AnswerReader, Broken, Head};
+use crate::condition::patience;
+use bytes::Bytes;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::io::{AsyncWriteExt, WriteHalf};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+/// A connection, or why there is none.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    reader: Result<AnswerReader, Broken>,
+    /// `None` while a request is being sent.
+    writer: Option<WriteHalf<TcpStream>>,
+    /// Requests are sent in a task of their own: an answer may come before the request is complete. Dropping this
+    /// ends it.
+    sending: JoinSet<WriteHalf<TcpStream>>,
+}
+
+impl Connection {
+    /// Connects; how that ends shows at the first reading.
+    pub(crate) async fn open(address: SocketAddr) -> Self {
+        match timeout(patience(), TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => Self::on(stream),
+            Ok(Err(error)) => Self::failed(Broken::from_connect(&error)),
+            Err(_) => Self::failed(Broken::Nothing(patience())),
+        }
+    }
+
+    fn on(stream: TcpStream) -> Self {
+        _ = stream.set_nodelay(true);
+        // These halves leave the connection open in both directions until both are gone.
+        let (reader, writer) = tokio::io::split(stream);
+        Self {
+            reader: Ok(AnswerReader::new(reader)),
+            writer: Some(writer),
+            sending: JoinSet::new(),
+        }
+    }
+
+    fn failed(broken: Broken) -> Self {
+        Self {
+            reader: Err(broken),
+            writer: None,
+            sending: JoinSet::new(),
+        }
+    }
+
+    /// Starts to send. That the peer does not take it shows in the answer.
+    pub(crate) async fn start_sending(&mut self, parts: Vec<Bytes>) {
+        if let Some(mut writer) = self.free_writer().await {
+            self.sending.spawn(async move {
+                for part in parts {
+                    if writer.write_all(&part).await.is_err() {
+                        break;
+                    }
+                }
+                writer
+            });
+        }
+    }
+
+    /// Sends these bytes. `None` if the peer does not take them while patience lasts.
+    pub(crate) async fn send(&mut self, bytes: &[u8]) -> Option<()> {
+        if let Some(writer) = &mut self.writer {
+            // A peer that has closed shows when it is read from.
+            _ = timeout(patience(), writer.write_all(bytes)).await.ok()?;
+        }
+        Some(())
+    }
+
+    /// Says that nothing more will be sent (FIN).
+    pub(crate) async fn finish(&mut self) {
+        if let Some(writer) = &mut self.writer {
+            _ = writer.shutdown().await;
+        }
+    }
+
+    pub(crate) fn reader(&mut self) -> Result<&mut AnswerReader, Broken> {
+        self.reader.as_mut().map_err(|broken| broken.clone())
+    }
+
+    pub(crate) async fn head(&mut self, method: &str) -> Result<Head, Broken> {
+        self.reader()?.head(method).await
+    }
+
+    pub(crate) async fn piece(&mut self, most: u64) -> Result<Option<Bytes>, Broken> {
+        self.reader()?.piece(most).await
+    }
+
+    /// How long each reading may take from now on.
+    pub(crate) fn set_patience(&mut self, patience: Duration) {
+        if let Ok(reader) = &mut self.reader {
+            reader.patience = patience;
+        }
+    }
+
+    pub(crate) fn trailers(&self) -> Vec<(String, String)> {
+        let reader = self.reader.as_ref();
+        reader.map_or_else(|_| Vec::new(), |reader| reader.trailers.clone())
+    }
+
+    pub(crate) async fn is_open(&mut self) -> bool {
+        match &mut self.reader {
+            Ok(reader) => reader.is_open().await,
+            Err(_) => false,
+        }
+    }
+
+    /// The writing half, once the request before is sent. One that nobody reads to its end makes it useless.
+    async fn free_writer(&mut self) -> Option<WriteHalf<TcpStream>> {
+        match self.writer.take() {
+            Some(writer) => Some(writer),
+            None => {
+                let sent = timeout(patience(), self.sending.join_next()).await;
+                sent.ok().flatten()?.ok()
+            }
+        }
+    }
+}
