@@ -25,15 +25,22 @@ struct Verdict {
     summary: String,
 }
 
+/// How many of an exercise's failures are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    First,
+    Full,
+}
+
 /// Checks `items` in order and says whether all passed.
-pub fn check(course: &Course, items: &[Item], whose: Whose) -> bool {
+pub fn check(course: &Course, items: &[Item], whose: Whose, detail: Detail) -> bool {
     let mut verdicts = Vec::new();
     for (at, item) in items.iter().enumerate() {
         if at > 0 {
             say("");
         }
         say(format!("{}\n", item.1.heading()));
-        verdicts.push(check_one(course, *item, whose));
+        verdicts.push(check_one(course, *item, whose, detail));
     }
     if items.len() > 1 {
         say("\nSummary\n");
@@ -46,7 +53,7 @@ pub fn check(course: &Course, items: &[Item], whose: Whose) -> bool {
     verdicts.iter().all(|verdict| verdict.passed)
 }
 
-fn check_one(course: &Course, item: Item, whose: Whose) -> Verdict {
+fn check_one(course: &Course, item: Item, whose: Whose, detail: Detail) -> Verdict {
     // Taken before the build: what the learner types meanwhile is not what is judged.
     let sum = progress::sum(course, item.1);
     let result = run(course, item, whose);
@@ -62,7 +69,7 @@ fn check_one(course: &Course, item: Item, whose: Whose) -> Verdict {
     match result {
         Ok(tests) => Verdict {
             passed,
-            summary: report(course, item, whose, &tests, &progress),
+            summary: report(course, item, whose, &tests, detail, &progress),
         },
         Err(trouble) => {
             complain(&trouble.text);
@@ -157,6 +164,7 @@ fn report(
     item: Item,
     whose: Whose,
     tests: &[Test],
+    detail: Detail,
     progress: &Progress,
 ) -> String {
     let (chapter, exercise) = item;
@@ -168,8 +176,18 @@ fn report(
         };
         say(format!("  {word}  {}", test.behaviour()));
     }
-    for explanation in tests.iter().filter_map(Test::explanation) {
+    let explanations: Vec<String> = tests.iter().filter_map(Test::explanation).collect();
+    let shown = match detail {
+        Detail::Full => explanations.len(),
+        Detail::First => 1,
+    };
+    for explanation in explanations.iter().take(shown) {
         say(format!("\n{explanation}"));
+    }
+    if let more @ 1.. = explanations.len().saturating_sub(shown) {
+        say(format!(
+            "\nOnly the first failure is shown; add --full to see the other {more}."
+        ));
     }
     let count = tests.iter().filter(|test| test.passed()).count();
     let summary = format!("{count} of {} passed", tests.len());

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use course::chapters::Course;
-use course::check::{Item, Whose, check};
+use course::check::{Detail, Item, Whose, check};
 use course::demo::{self, Pace, Part};
 use course::list;
 use course::process::stop_all_on_signals;
@@ -37,6 +37,9 @@ enum Task {
         /// Judge the reference answers instead of yours
         #[arg(long)]
         solutions: bool,
+        /// Show every failure, not only the first of each exercise
+        #[arg(long)]
+        full: bool,
     },
     /// Show every exercise with its minutes and how it stands
     List,
@@ -75,14 +78,18 @@ fn run(task: Option<Task>) -> Result<ExitCode, String> {
             true
         }
         Some(Task::Check {
-            number, solutions, ..
+            number,
+            solutions,
+            full,
+            ..
         }) => {
             let whose = if solutions {
                 Whose::Solution
             } else {
                 Whose::Learner
             };
-            check(&course, &items(&course, number.as_deref())?, whose)
+            let detail = if full { Detail::Full } else { Detail::First };
+            check(&course, &items(&course, number.as_deref())?, whose, detail)
         }
         Some(Task::Demo { number, auto }) => play(&course, &number, auto)?,
         Some(Task::Sums { number }) => {

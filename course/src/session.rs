@@ -355,7 +355,8 @@ impl Session {
         cargo::isolate(&mut shell);
         shell
             .envs(self.ports.variables())
-            .envs([("CARGO_TERM_COLOR", "never"), ("NO_COLOR", "1")]);
+            .envs([("CARGO_TERM_COLOR", "never"), ("NO_COLOR", "1")])
+            .env("CURL_HOME", self.root.join("course/curl"));
         Process::start(shell, self.echo)
             .map_err(|error| self.failure(step, &format!("sh does not start: {error}"), true))
     }

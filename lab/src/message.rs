@@ -89,6 +89,9 @@ pub(crate) fn count_bytes(count: usize) -> String {
 /// The body's first bytes, its lines kept apart; a line break at its very end is shown as `\n`.
 pub(crate) fn body_lines(body: &[u8]) -> Vec<String> {
     let shown = body.get(..SHOWN).unwrap_or(body);
+    if shown.len() < body.len() && !is_text(shown) {
+        return vec![format!("({}, not text)", count_bytes(body.len()))];
+    }
     let inner = shown.strip_suffix(b"\n").unwrap_or(shown);
     let mut lines: Vec<String> = match inner {
         b"" => Vec::new(),
@@ -102,6 +105,16 @@ pub(crate) fn body_lines(body: &[u8]) -> Vec<String> {
         lines.push(format!("... ({} in all)", count_bytes(body.len())));
     }
     lines
+}
+
+/// Whether bytes are for reading; a letter may be cut at their end.
+fn is_text(bytes: &[u8]) -> bool {
+    let printable = |byte: &u8| *byte >= b' ' || b"\t\r\n".contains(byte);
+    let cut = match std::str::from_utf8(bytes) {
+        Ok(_) => true,
+        Err(error) => error.error_len().is_none(),
+    };
+    cut && bytes.iter().all(printable)
 }
 
 /// One line of text, cut where it gets long.

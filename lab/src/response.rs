@@ -300,7 +300,12 @@ impl Response {
 
     /// Shows the answer as it is known now.
     pub(crate) fn show(&self) {
-        let note = self.broken.as_ref().map(Broken::describe);
+        let note = self.broken.as_ref().map(|broken| match broken {
+            Broken::Nothing(patience) if self.status != 0 => {
+                format!("nothing more {}", within_words(*patience))
+            }
+            other => other.describe(),
+        });
         self.exchange.set_answer(match note {
             Some(note) if self.status == 0 => Message::remark(format!("(nothing: {note})")),
             note => Message {

@@ -141,6 +141,19 @@ async fn streams_piece_by_piece() {
 }
 
 #[tokio::test]
+async fn takes_pieces_as_they_are_wanted() {
+    let upstream = Upstream::always(Reply::pieces(["one", "two"])).await;
+    let proxy = in_front_of(&upstream).await;
+    let mut answer = proxy.get("/").start().await;
+    answer.expect_status(200);
+    answer.expect_piece("o").await.expect_status(200);
+    answer.expect_piece("ne").await;
+    upstream.release();
+    answer.expect_piece("two").await;
+    answer.finish().await.expect_body("onetwo");
+}
+
+#[tokio::test]
 async fn reads_an_answer_that_comes_before_the_request_is_sent() {
     let proxy = playing("hasty").await;
     let answer = proxy.post("/").body(vec![0; 50_000_000]).send().await;
@@ -174,8 +187,8 @@ async fn takes_what_is_no_answer_as_an_outcome() {
         let answer = playing(role).await.get("/").send().await;
         assert_eq!((answer.status, answer.complete), (0, false), "{role}");
     }
-    let answer = playing("cut").await.get("/").send().await;
-    answer.expect_status(200);
+    let answer = playing("cut").await.get("/").must_be_answered().await;
+    answer.expect_status(200).expect_cut_short();
     assert_eq!((answer.complete, answer.text()), (false, "abc".to_owned()));
     let nobody = playing("").await;
     assert_eq!(nobody.port("ADMIN").get("/").send().await.status, 0);

@@ -247,6 +247,43 @@ fn tells_a_time_out_from_an_expectation() {
 }
 
 #[test]
+fn takes_what_must_come_as_an_expectation() {
+    let failure = failure_of("left_waiting");
+    assert_eq!(failure.kind, Kind::Expectation);
+    assert!(
+        failure.text.contains("no answer within 0.5 s"),
+        "{}",
+        failure.text
+    );
+    assert!(
+        failure.text.contains("  usually          nobody"),
+        "{}",
+        failure.text
+    );
+    expect(
+        "no_piece",
+        Kind::Expectation,
+        "\
+2.9 no_piece: the client did not get this piece in time
+
+  client sent      GET / HTTP/1.1
+                   and 1 more header
+  upstream got     GET / HTTP/1.1
+                   and 1 more header
+  client got       HTTP/1.1 200 OK
+                   and 2 more headers
+                   one
+                   (nothing more within 0.5 s)
+  expected         these 3 bytes
+                   two
+
+  proxy's log      (nothing)
+  more             README 2.9 · tests/failures.rs:[line]
+",
+    );
+}
+
+#[test]
 fn shows_a_condition_that_did_not_come_true() {
     expect(
         "condition",
@@ -528,6 +565,25 @@ mod victims {
         let upstream = Upstream::echo().await;
         let proxy = playing("hang", &upstream).await;
         proxy.get("/").send().await.expect_status(200);
+    }
+
+    #[tokio::test]
+    #[ignore = "fails on purpose"]
+    async fn left_waiting() {
+        let upstream = Upstream::echo().await;
+        let proxy = playing("hang", &upstream).await;
+        let answer = proxy.get("/").must_be_answered().await;
+        answer.expect_status(504).usually("nobody waits for ever");
+    }
+
+    #[tokio::test]
+    #[ignore = "fails on purpose"]
+    async fn no_piece() {
+        let upstream = Upstream::always(Reply::pieces(["one", "two"])).await;
+        let proxy = playing("", &upstream).await;
+        let mut answer = proxy.get("/").start().await;
+        answer.expect_piece("one").await;
+        answer.expect_piece("two").await;
     }
 
     #[tokio::test]

@@ -64,10 +64,8 @@ async fn stays_silent_until_told_to_speak() {
     let server = NameServer::start().await;
     server.silence();
     let socket = ask(&server, "a.test.", RecordType::A).await;
-    lab::eventually("the query arrives", async || {
-        server.queries_for("a.test") == 1
-    })
-    .await;
+    server.wait_for_queries(1).await;
+    assert_eq!(server.queries(), ["a.test"]);
     server.speak();
     answer(&server, "b.test.", RecordType::A).await;
     assert!(socket.try_recv(&mut [0; 512]).is_err());

@@ -25,6 +25,17 @@ macro_rules! fails_here {
     }};
 }
 
+/// The same for an expectation that is waited for.
+macro_rules! fails_later {
+    ($failing:expr) => {{
+        let here = format!("· tests/places.rs:{}", line!());
+        let failed = $failing.await;
+        let panic = catch_unwind(AssertUnwindSafe(|| drop(failed)));
+        let text = panic.err().map(text).unwrap_or_default();
+        assert!(text.ends_with(&here), "{here}: {text}");
+    }};
+}
+
 #[tokio::test]
 async fn of_expectations_on_an_answer() {
     let upstream = Upstream::always(Reply::text(200, "x")).await;
@@ -40,6 +51,7 @@ async fn of_expectations_on_an_answer() {
     fails_here!(answer.expect_body("y"));
     fails_here!(answer.expect_body_contains("y"));
     fails_here!(answer.expect_body_lacks("x"));
+    fails_here!(answer.expect_cut_short());
     fails_here!(answer.expect_json("/a", 1));
     fails_here!(answer.json());
     // A success first: the chain goes on only if it holds.
@@ -80,8 +92,17 @@ async fn of_expectations_on_no_answer() {
     fails_here!(answer.expect_body(""));
     fails_here!(answer.expect_body_contains(""));
     fails_here!(answer.expect_body_lacks("x"));
+    fails_here!(answer.expect_cut_short());
     fails_here!(answer.expect_json("/a", 1));
     fails_here!(answer.json());
+
+    let client = proxy.client().await;
+    client.get("/").send().await;
+    lab::eventually("it is closed", async || !client.is_open().await).await;
+    fails_later!(client.expect_open());
+    let mut wire = proxy.connect().await;
+    wire.finish().await;
+    fails_later!(wire.expect_echo("x"));
 
     let idle = Upstream::refusing().await;
     fails_here!(idle.last_request());

@@ -82,7 +82,9 @@ fn main() {
     env_logger::Builder::from_env(Env::default().default_filter_or("info,pingora=warn")).init();
 
     let listen = upstreams::listen("LISTEN", "127.0.0.1:6188");
-    let (name, port) = upstream_name();
+    // Also when a name is given: it may be this machine's.
+    let upstreams = upstreams::from_env();
+    let (name, port) = upstream_name(&upstreams);
     let resolver = resolver().unwrap_or_else(|error| {
         eprintln!("cannot set up the resolver: {error}");
         std::process::exit(2)
@@ -109,9 +111,9 @@ fn main() {
 }
 
 /// `UPSTREAM_NAME`, a name and a port; by default this machine and the first echo server.
-fn upstream_name() -> (String, u16) {
+fn upstream_name(upstreams: &[SocketAddr]) -> (String, u16) {
     let Ok(text) = std::env::var("UPSTREAM_NAME") else {
-        let port = upstreams::from_env().first().map_or(8081, SocketAddr::port);
+        let port = upstreams.first().map_or(8081, SocketAddr::port);
         return ("localhost".to_owned(), port);
     };
     let parts = text
