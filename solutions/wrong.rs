@@ -1,5 +1,6 @@
 //! Known wrong answers, one binary a chapter: each must fail a check. Composed by build.rs from chapters/*/checks/wrong.
 #![allow(
+    clippy::all,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,

@@ -2,6 +2,11 @@
 //! compiled twice. Cargo unifies features per command, so a feature that only one package asks for makes a second
 //! build of that dependency and of all that depend on it.
 
+#![allow(
+    clippy::expect_used,
+    reason = "a test that fails by a panic is a test that works"
+)]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     process::Command,
