@@ -90,6 +90,8 @@ async fn a_malformed_id_is_replaced() {
         "\"quoted\"",
         "{}",
         "../../etc",
+        "caf\u{e9}",
+        "",
         long.as_str(),
     ] {
         proxy
