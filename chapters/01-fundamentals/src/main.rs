@@ -4,7 +4,7 @@
 
 mod life;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -221,6 +221,10 @@ fn main() {
         eprintln!("cannot start: {error}");
         std::process::exit(2)
     });
+    // After SIGTERM Pingora sleeps its whole grace period, by default 300 s: longer than Docker waits before it kills.
+    if let Some(conf) = Arc::get_mut(&mut server.configuration) {
+        conf.grace_period_seconds.get_or_insert(1);
+    }
     server.bootstrap();
 
     let mut proxy = http_proxy_service(&server.configuration, Tracer { upstreams });

@@ -1,6 +1,6 @@
 //! The smallest proxy that never waits without end: `LISTEN` to `UPSTREAM`.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use pingora::{
@@ -38,6 +38,10 @@ fn main() {
         eprintln!("cannot start: {error}");
         std::process::exit(2)
     });
+    // The default is to sleep 300 s after SIGTERM, longer than any service manager waits.
+    if let Some(conf) = Arc::get_mut(&mut server.configuration) {
+        conf.grace_period_seconds.get_or_insert(10);
+    }
     server.bootstrap();
     let mut proxy = http_proxy_service(&server.configuration, Edge { upstream });
     proxy.add_tcp(&listen);
