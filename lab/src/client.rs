@@ -161,7 +161,7 @@ impl RequestBuilder {
         let mut connection = match self.connection {
             Some(connection) => connection.lock_owned().await,
             None => {
-                let connection = Connection::open(self.target.address()).await;
+                let connection = self.target.open().await;
                 Arc::new(Mutex::new(connection)).lock_owned().await
             }
         };

@@ -14,7 +14,7 @@ const DEFAULT_PATIENCE: Duration = Duration::from_secs(10);
 /// The longest patience that can be asked for: an hour.
 const LONGEST_PATIENCE: u64 = 3600;
 /// How often a condition is looked at.
-const INTERVAL: Duration = Duration::from_millis(5);
+pub(crate) const INTERVAL: Duration = Duration::from_millis(5);
 
 /// How long every wait lasts before it fails: `LAB_PATIENCE` in seconds, or else ten.
 pub fn patience() -> Duration {

@@ -1,14 +1,14 @@
 //! A TCP connection of a client. That there is none is an outcome as well.
 
 use crate::answer::{AnswerReader, Broken, Head};
-use crate::condition::patience;
+use crate::condition::{INTERVAL, patience};
 use bytes::Bytes;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncWriteExt, WriteHalf};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 /// A connection, or why there is none.
 #[derive(Debug)]
@@ -22,12 +22,17 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Connects; how that ends shows at the first reading.
-    pub(crate) async fn open(address: SocketAddr) -> Self {
-        match timeout(patience(), TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => Self::on(stream),
-            Ok(Err(error)) => Self::failed(Broken::from_connect(&error)),
-            Err(_) => Self::failed(Broken::Nothing(patience())),
+    /// Connects; how that ends shows at the first reading. A refusal is final once `grace` is over: until then the
+    /// port may be about to open.
+    pub(crate) async fn open(address: SocketAddr, grace: Duration) -> Self {
+        let deadline = Instant::now() + grace;
+        loop {
+            match timeout(patience(), TcpStream::connect(address)).await {
+                Ok(Ok(stream)) => return Self::on(stream),
+                Ok(Err(_)) if Instant::now() < deadline => sleep(INTERVAL).await,
+                Ok(Err(error)) => return Self::failed(Broken::from_connect(&error)),
+                Err(_) => return Self::failed(Broken::Nothing(patience())),
+            }
         }
     }
 

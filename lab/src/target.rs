@@ -1,11 +1,13 @@
 //! One port of the program under test.
 
 use crate::client::{Client, RequestBuilder};
+use crate::condition::short_patience;
 use crate::connection::Connection;
 use crate::scene::Scene;
 use crate::wire::Wire;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The variable that names the proxy's main port.
 pub(crate) const LISTEN: &str = "LISTEN";
@@ -54,12 +56,23 @@ impl Target {
 
     /// A client with one kept-alive connection. If nobody listens, each of its requests says so.
     pub async fn client(&self) -> Client {
-        Client::new(self.clone(), Connection::open(self.address).await)
+        Client::new(self.clone(), self.open().await)
     }
 
     /// A connection to be used byte by byte. If nobody listens, reading from it says so.
     pub async fn connect(&self) -> Wire {
-        Wire::new(self.clone(), Connection::open(self.address).await)
+        Wire::new(self.clone(), self.open().await)
+    }
+
+    /// The main port is open when the proxy counts as started. The others belong to services of their own, which may
+    /// need a moment more.
+    pub(crate) async fn open(&self) -> Connection {
+        let grace = if self.name == LISTEN {
+            Duration::ZERO
+        } else {
+            short_patience()
+        };
+        Connection::open(self.address, grace).await
     }
 
     pub(crate) fn scene(&self) -> Arc<Scene> {

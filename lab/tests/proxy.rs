@@ -107,3 +107,23 @@ async fn attaches_to_several_upstreams() {
     upstreams[1].expect_no_request();
     eventually("one connection", async || upstreams[0].connections() == 1).await;
 }
+
+#[tokio::test]
+async fn waits_for_a_second_port_that_opens_later() {
+    let proxy = Proxy::at_path(relay(), EXERCISE).alone().await;
+    let admin = proxy.port("ADMIN");
+    let address = admin.address();
+    let answering = tokio::spawn(async move {
+        // Later than the first attempt, whose refusal must not be final.
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        let listener = tokio::net::TcpListener::bind(address).await.unwrap();
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let answer = b"HTTP/1.1 204 No Content\r\n\r\n";
+        tokio::io::AsyncWriteExt::write_all(&mut stream, answer)
+            .await
+            .unwrap();
+        stream
+    });
+    admin.get("/").send().await.expect_status(204);
+    drop(answering.await.unwrap());
+}
