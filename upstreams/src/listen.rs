@@ -2,7 +2,8 @@
 
 use crate::arguments::{Switches, or_exit, variable};
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
+use tokio::net::TcpSocket;
 
 /// The address in this environment variable, or else the default, as text for Pingora's `add_tcp`.
 ///
@@ -17,10 +18,21 @@ fn find(name: &str, default: &str, switches: Switches) -> Result<SocketAddr, Str
     let value = variable(name)?;
     let address = parse(name, value.as_deref().unwrap_or(default))?;
     if !switches.upgrade && !switches.test {
-        // The standard library sets SO_REUSEADDR as a server does: a port in TIME_WAIT is free.
-        TcpListener::bind(address).map_err(|error| explain(name, address, &error))?;
+        drop(bind(address).map_err(|error| explain(name, address, &error))?);
     }
     Ok(address)
+}
+
+/// Binds and does not listen: who connected to a listener that is gone a moment later would be reset.
+fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // As a server does: a port in TIME_WAIT is free.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
 }
 
 fn parse(name: &str, value: &str) -> Result<SocketAddr, String> {
@@ -65,6 +77,7 @@ fn neighbour(mut address: SocketAddr) -> SocketAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::{TcpListener, TcpStream};
 
     #[test]
     fn an_address_is_an_ip_address_and_a_port() {
@@ -114,6 +127,13 @@ mod tests {
                 Ok(address)
             );
         }
+    }
+
+    #[test]
+    fn trying_a_port_accepts_nobody() {
+        let socket = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let refused = TcpStream::connect(socket.local_addr().unwrap()).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
     }
 
     #[test]
