@@ -3,6 +3,7 @@
 use crate::arguments::{Switches, or_exit, variable};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
 use tokio::net::TcpSocket;
 
 /// The address in this environment variable, or else the default, as text for Pingora's `add_tcp`.
@@ -11,7 +12,8 @@ use tokio::net::TcpSocket;
 /// holds it, nor with `-t`. If the value is no address or cannot be listened on, one line on stderr says what to do,
 /// and the process ends with exit code 2.
 pub fn listen(variable: &str, default: &str) -> String {
-    or_exit(find(variable, default, Switches::of_this_process())).to_string()
+    let address = find(variable, default, Switches::of_this_process());
+    or_exit(address.and_then(|address| hand_out(variable, address))).to_string()
 }
 
 fn find(name: &str, default: &str, switches: Switches) -> Result<SocketAddr, String> {
@@ -20,6 +22,21 @@ fn find(name: &str, default: &str, switches: Switches) -> Result<SocketAddr, Str
     if !switches.upgrade && !switches.test {
         drop(bind(address).map_err(|error| explain(name, address, &error))?);
     }
+    Ok(address)
+}
+
+/// Two services on one address would take each other's connections, and nothing would say so.
+fn hand_out(name: &str, address: SocketAddr) -> Result<SocketAddr, String> {
+    static HANDED_OUT: Mutex<Vec<SocketAddr>> = Mutex::new(Vec::new());
+    let mut handed_out = HANDED_OUT.lock().unwrap_or_else(PoisonError::into_inner);
+    if handed_out.contains(&address) {
+        return Err(format!(
+            "{name}: {address} is given to another port of this program already. Choose another port: \
+             {name}={} cargo run",
+            neighbour(address)
+        ));
+    }
+    handed_out.push(address);
     Ok(address)
 }
 
@@ -127,6 +144,18 @@ mod tests {
                 Ok(address)
             );
         }
+    }
+
+    #[test]
+    fn an_address_is_handed_out_once() {
+        let address = "127.0.0.1:6188".parse().unwrap();
+        assert_eq!(hand_out("LISTEN", address), Ok(address));
+        let error = hand_out("ADMIN", address).unwrap_err();
+        assert!(
+            error.starts_with("ADMIN: 127.0.0.1:6188 is given to another port"),
+            "{error}"
+        );
+        assert!(error.contains("ADMIN=127.0.0.1:6189"), "{error}");
     }
 
     #[test]

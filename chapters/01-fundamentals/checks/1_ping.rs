@@ -63,7 +63,9 @@ mod given {
         let upstream = Upstream::echo().await;
         let proxy = Proxy::of(EXERCISE).in_front_of(&upstream).await;
 
-        proxy.get("/pingpong").send().await.expect_status(200);
-        upstream.last_request().expect_target("/pingpong");
+        for path in ["/pingpong", "/ping/", "/PING", "/a/ping"] {
+            proxy.get(path).send().await.expect_status(200);
+            upstream.last_request().expect_target(path);
+        }
     }
 }

@@ -82,6 +82,37 @@ async fn asking_does_not_count() {
     }
 }
 
+#[tokio::test]
+async fn an_answer_that_breaks_off_counts_once() {
+    let upstream = Upstream::always(Reply::truncated(10, "hello")).await;
+    let proxy = Proxy::of(EXERCISE).in_front_of(&upstream).await;
+
+    proxy.get("/").send().await.expect_cut_short();
+    proxy.get("/").send().await.expect_cut_short();
+
+    expect_served(&proxy, 2).await;
+}
+
+#[tokio::test]
+async fn what_is_not_answered_yet_does_not_count() {
+    let upstream = Upstream::always(Reply::text(404, "late").gate()).await;
+    let proxy = Proxy::of(EXERCISE).in_front_of(&upstream).await;
+
+    let late = tokio::spawn(proxy.post("/").send());
+    upstream.wait_for_requests(1).await;
+    proxy
+        .port("ADMIN")
+        .get("/")
+        .send()
+        .await
+        .expect_body("served: 0\n")
+        .usually("request_filter runs when a request has come; logging when it is over");
+    upstream.release();
+    late.await.unwrap().expect_status(404);
+
+    expect_served(&proxy, 1).await;
+}
+
 mod given {
     use super::*;
 

@@ -115,3 +115,69 @@ async fn the_first_piece_comes_before_the_last_is_sent() {
 
     answer.finish().await.expect_body("first second");
 }
+
+#[tokio::test]
+async fn every_request_goes_to_the_first_upstream() {
+    let (first, second) = (Upstream::echo().await, Upstream::echo().await);
+    let proxy = Proxy::of(EXERCISE).in_front_of_all([&first, &second]).await;
+
+    for _ in 0..4 {
+        proxy.get("/").send().await.expect_status(200);
+    }
+
+    first.expect_requests(4);
+    second.expect_no_request();
+}
+
+#[tokio::test]
+async fn no_header_is_added_or_lost() {
+    let answer = Reply::text(404, "no")
+        .header("server", "shop")
+        .header("etag", "x");
+    let upstream = Upstream::always(answer).await;
+    let proxy = Proxy::of(EXERCISE).in_front_of(&upstream).await;
+
+    let answer = proxy
+        .get("/?")
+        .header("host", "shop.example")
+        .header("accept-encoding", "br")
+        .header("authorization", "Basic eDp5")
+        .header("cookie", "a=1")
+        .header("cookie", "b=2")
+        .send()
+        .await;
+
+    answer.expect_status(404);
+    answer.expect_list("server", ["shop"]);
+    answer.expect_header("etag", "x");
+    let request = upstream.last_request();
+    request.expect_target("/?");
+    request.expect_list("cookie", ["a=1", "b=2"]);
+    let names: Vec<_> = request
+        .headers
+        .iter()
+        .map(|(name, _)| name.to_ascii_lowercase())
+        .collect();
+    lab::expect(
+        names
+            == [
+                "host",
+                "accept-encoding",
+                "authorization",
+                "cookie",
+                "cookie",
+            ],
+        format!("the five headers that the client sent, but the upstream got {names:?}"),
+    );
+}
+
+#[tokio::test]
+async fn every_method_arrives() {
+    let upstream = Upstream::echo().await;
+    let proxy = Proxy::of(EXERCISE).in_front_of(&upstream).await;
+
+    for method in ["HEAD", "DELETE", "OPTIONS", "PURGE"] {
+        proxy.request(method, "/").send().await.expect_status(200);
+        upstream.last_request().expect_method(method);
+    }
+}

@@ -126,6 +126,53 @@ async fn other_methods_are_told_what_is_allowed() {
         .usually("a 405 names the methods that work (RFC 9110, section 15.5.6)");
 }
 
+#[tokio::test]
+async fn head_has_the_same_header() {
+    let upstream = Upstream::echo().await;
+    let proxy = Proxy::of(EXERCISE).in_front_of(&upstream).await;
+    let client = proxy.client().await;
+
+    let answer = client.head("/healthz").send().await;
+
+    answer.expect_header_where("cache-control", "no-store", |value| {
+        lists(value, &["no-store"])
+    });
+    answer.expect_header_where("content-type", "application/json", |value| {
+        value.split(';').next() == Some("application/json")
+    });
+    client.expect_open().await;
+}
+
+#[tokio::test]
+async fn every_other_method_is_refused_by_the_proxy() {
+    let upstream = Upstream::echo().await;
+    let proxy = Proxy::of(EXERCISE).in_front_of(&upstream).await;
+
+    for method in ["PUT", "PATCH", "DELETE", "OPTIONS"] {
+        proxy
+            .request(method, "/healthz")
+            .send()
+            .await
+            .expect_status(405)
+            .usually(OWN);
+    }
+
+    upstream.expect_no_request().usually(OWN);
+}
+
+#[tokio::test]
+async fn a_query_does_not_matter() {
+    let upstream = Upstream::echo().await;
+    let proxy = Proxy::of(EXERCISE).in_front_of(&upstream).await;
+
+    proxy
+        .get("/healthz?from=monitor")
+        .send()
+        .await
+        .expect_json("/status", "ok")
+        .usually(OWN);
+}
+
 mod given {
     use super::*;
 
@@ -134,7 +181,7 @@ mod given {
         let upstream = Upstream::echo().await;
         let proxy = Proxy::of(EXERCISE).in_front_of(&upstream).await;
 
-        for path in ["/", "/healthz/deep", "/healthzzz"] {
+        for path in ["/", "/healthz/", "/healthz/deep", "/healthzzz", "/HEALTHZ"] {
             proxy.get(path).send().await.expect_status(200);
             upstream.last_request().expect_target(path);
         }

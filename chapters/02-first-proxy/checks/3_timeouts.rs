@@ -76,6 +76,42 @@ async fn an_answer_that_stops_half_way_is_cut_not_completed() {
         );
 }
 
+#[tokio::test]
+async fn each_limit_is_its_own() {
+    // An hour for the others, so only the one that is named can end the wait.
+    let hour = || {
+        ["CONNECT_TIMEOUT_MS", "READ_TIMEOUT_MS", "WRITE_TIMEOUT_MS"]
+            .into_iter()
+            .fold(Proxy::of(EXERCISE), |proxy, name| {
+                proxy.env(name, "3600000")
+            })
+    };
+
+    let upstream = Upstream::unreachable().await;
+    let proxy = hour()
+        .env("CONNECT_TIMEOUT_MS", "200")
+        .in_front_of(&upstream)
+        .await;
+    proxy
+        .get("/")
+        .must_be_answered()
+        .await
+        .expect_status(504)
+        .usually(MAPPING);
+
+    let upstream = Upstream::always(Reply::stall()).await;
+    let proxy = hour()
+        .env("READ_TIMEOUT_MS", "200")
+        .in_front_of(&upstream)
+        .await;
+    proxy
+        .get("/")
+        .must_be_answered()
+        .await
+        .expect_status(504)
+        .usually(NO_LIMIT);
+}
+
 mod given {
     use super::*;
 
@@ -85,6 +121,16 @@ mod given {
         let proxy = start(&upstream).await;
 
         proxy.get("/").send().await.expect_status(502);
+    }
+
+    #[tokio::test]
+    async fn an_upstream_that_hangs_up_is_502() {
+        for reply in [Reply::close(), Reply::reset()] {
+            let upstream = Upstream::always(reply).await;
+            let proxy = start(&upstream).await;
+
+            proxy.get("/").send().await.expect_status(502);
+        }
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! 2.4 One id names a request to the upstream, to the client and in the log.
 
-use lab::{Proxy, Upstream, expect};
+use lab::{Proxy, Reply, Upstream, expect};
 
 const EXERCISE: &str = "2-4";
 
@@ -62,20 +62,90 @@ async fn the_log_has_one_line_with_the_id() {
     let upstream = Upstream::echo().await;
     let proxy = Proxy::of(EXERCISE).in_front_of(&upstream).await;
 
+    for id in ["the-first", "the-second"] {
+        proxy
+            .get("/")
+            .header("x-request-id", id)
+            .send()
+            .await
+            .expect_header("x-request-id", id);
+    }
+
+    // When the second request is in the log, every line of the first one is.
+    proxy.wait_for_log("id=the-second").await;
+    let lines = proxy.log_lines_with("id=the-first").len();
+    expect(
+        lines == 1,
+        format!("one log line with id=the-first, but there are {lines}"),
+    )
+    .usually("logging runs once, at the end, whatever happened before");
+}
+
+#[tokio::test]
+async fn a_failure_is_one_line_with_the_same_id() {
+    let upstream = Upstream::refusing().await;
+    let proxy = Proxy::of(EXERCISE).in_front_of(&upstream).await;
+
+    let first = proxy.get("/").send().await;
+    first.expect_header_where("x-request-id", "an id", |id| !id.is_empty());
+    let id = first.header("x-request-id").unwrap_or_default().to_owned();
+    proxy
+        .get("/")
+        .header("x-request-id", "the-second")
+        .send()
+        .await;
+
+    proxy.wait_for_log("id=the-second").await;
+    let lines = proxy.log_lines_with(&format!("id={id}")).len();
+    expect(
+        lines == 1,
+        format!("one log line with id={id}, but there are {lines}"),
+    );
+}
+
+#[tokio::test]
+async fn the_client_gets_one_id_whatever_the_upstream_says() {
+    let upstream =
+        Upstream::always(Reply::text(404, "no").header("x-request-id", "made-upstream")).await;
+    let proxy = Proxy::of(EXERCISE).in_front_of(&upstream).await;
+
     proxy
         .get("/")
         .header("x-request-id", "order-42")
         .send()
         .await
-        .expect_header("x-request-id", "order-42");
+        .expect_list("x-request-id", ["order-42"])
+        .usually("insert_header replaces what the upstream wrote; append_header adds to it");
+}
 
-    proxy.wait_for_log("id=order-42").await;
-    let lines = proxy.log_lines_with("id=order-42").len();
+#[tokio::test]
+async fn a_replacement_is_new_and_well_formed() {
+    let upstream = Upstream::echo().await;
+    let proxy = Proxy::of(EXERCISE).in_front_of(&upstream).await;
+
+    let mut seen = Vec::new();
+    for malformed in ["a=b", "a:b", "a@b", "a=b"] {
+        proxy
+            .get("/")
+            .header("x-request-id", malformed)
+            .send()
+            .await
+            .expect_status(200);
+        let id = id_at(&upstream);
+        let good = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        expect(
+            (1..=64).contains(&id.len()) && id.bytes().all(good),
+            format!("a new id instead of {malformed:?}, but the upstream got {id:?}"),
+        )
+        .usually(WELL_FORMED);
+        seen.push(id);
+    }
+    seen.sort();
+    seen.dedup();
     expect(
-        lines == 1,
-        format!("one log line with id=order-42, but there are {lines}"),
-    )
-    .usually("logging runs once, at the end, whatever happened before");
+        seen.len() == 4,
+        "a different id each time: one that is cleaned up or fixed is not new",
+    );
 }
 
 #[tokio::test]

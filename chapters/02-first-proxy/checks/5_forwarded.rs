@@ -120,6 +120,30 @@ async fn by_default_nobody_is_trusted() {
     request.expect_list("x-forwarded-proto", ["http"]);
 }
 
+#[tokio::test]
+async fn everything_forged_at_once_is_dropped() {
+    let upstream = Upstream::echo().await;
+    // 127.1.0.0/16 looks like the client's network and does not hold it.
+    let proxy = start(&upstream, "10.0.0.0/8,127.1.0.0/16").await;
+
+    proxy
+        .get("/")
+        .header("x-forwarded-for", "10.1.2.3")
+        .header("x-forwarded-for", "127.1.0.1")
+        .header("x-forwarded-host", "evil.example")
+        .header("forwarded", "for=10.1.2.3")
+        .header("forwarded", "for=10.1.2.4")
+        .send()
+        .await
+        .expect_status(200);
+
+    let request = upstream.last_request();
+    request
+        .expect_list("x-forwarded-for", ["127.0.0.1"])
+        .usually(SOCKET);
+    request.expect_no_header("forwarded");
+}
+
 mod given {
     use super::*;
 
@@ -157,6 +181,23 @@ mod given {
         let request = upstream.last_request();
         request.expect_list("x-forwarded-proto", ["https"]);
         request.expect_list("x-forwarded-host", ["shop.example"]);
+    }
+
+    #[tokio::test]
+    async fn any_of_the_networks_will_do_and_the_address_is_always_last() {
+        let upstream = Upstream::echo().await;
+        let proxy = start(&upstream, "10.0.0.0/8,127.0.0.1/32").await;
+
+        proxy
+            .get("/")
+            .header("x-forwarded-for", "127.0.0.1")
+            .header("x-forwarded-for", "203.0.113.9")
+            .send()
+            .await
+            .expect_status(200);
+
+        let list = ["127.0.0.1", "203.0.113.9", "127.0.0.1"];
+        upstream.last_request().expect_list("x-forwarded-for", list);
     }
 
     #[tokio::test]

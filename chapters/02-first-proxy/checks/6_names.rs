@@ -73,6 +73,20 @@ async fn a_silent_name_server_is_502() {
     let proxy = start_with_timeout("100", &upstream, &names).await;
 
     proxy.get("/").must_be_answered().await.expect_status(502);
+    proxy.wait_for_log(NAME).await;
+}
+
+#[tokio::test]
+async fn an_old_address_does_not_outlive_its_ttl_in_silence() {
+    let upstream = Upstream::always(Reply::text(200, "hello")).await;
+    let names = NameServer::start().await;
+    names.answer(NAME, [upstream.address().ip()]);
+    let proxy = start_with_timeout("100", &upstream, &names).await;
+
+    proxy.get("/").send().await.expect_body("hello");
+    names.silence();
+
+    proxy.get("/").must_be_answered().await.expect_status(502);
 }
 
 mod given {

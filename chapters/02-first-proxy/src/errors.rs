@@ -24,6 +24,7 @@ pub(crate) fn status(error: &Error) -> u16 {
         ) => 504,
         (ErrorSource::Upstream, _) => 502,
         (ErrorSource::Downstream, ConnectionClosed | ReadError | WriteError) => 0,
+        (ErrorSource::Downstream, ReadTimedout) => 408,
         (ErrorSource::Downstream, _) => 400,
         (ErrorSource::Internal | ErrorSource::Unset, _) => 500,
     }
@@ -40,6 +41,7 @@ pub(crate) async fn answer(session: &mut Session, status: u16, id: &str) -> Resu
     }
     let error = match status {
         400 => "bad request",
+        408 => "request timeout",
         502 => "bad gateway",
         503 => "service unavailable",
         504 => "gateway timeout",

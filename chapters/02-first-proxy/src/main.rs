@@ -15,7 +15,7 @@ use env_logger::Env;
 use log::{info, warn};
 use pingora::{
     Error,
-    ErrorType::{ConnectRefused, HTTPStatus},
+    ErrorType::{ConnectRefused, HTTPStatus, ReadError},
     Result,
     http::{RequestHeader, ResponseHeader},
     prelude::HttpPeer,
@@ -50,6 +50,14 @@ impl ProxyHttp for Edge {
             started: Instant::now(),
             upstream: None,
         }
+    }
+
+    async fn early_request_filter(&self, session: &mut Session, _ctx: &mut Ctx) -> Result<()> {
+        // The client's side has no limit by default either: one that reads nothing would hold an upstream for ever,
+        // and a connection may idle without end after its first request.
+        session.set_write_timeout(Some(Duration::from_secs(10)));
+        session.set_keepalive(Some(60));
+        Ok(())
     }
 
     async fn upstream_peer(&self, _session: &mut Session, ctx: &mut Ctx) -> Result<Box<HttpPeer>> {
@@ -115,10 +123,12 @@ impl ProxyHttp for Edge {
         }
     }
 
-    /// One line a request, whatever came of it.
+    /// One line for each request that was understood, whatever came of it. Malformed ones Pingora refuses before.
     async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Ctx) {
         let status = session
             .response_written()
+            // A 100 or 103 is not an answer yet; a 101 is.
+            .filter(|response| !response.status.is_informational() || response.status == 101)
             .map_or(0, |response| response.status.as_u16());
         let upstream = ctx
             .upstream
@@ -153,7 +163,10 @@ impl ProxyHttp for Edge {
 /// The configuration: the file that `-c` names, or else Pingora's defaults with a short grace.
 fn configuration(options: &Opt) -> Result<ServerConf> {
     match &options.conf {
-        Some(_) => ServerConf::load_yaml_with_opt_override(options),
+        Some(_) => match ServerConf::load_yaml_with_opt_override(options)? {
+            ServerConf { threads: 0, .. } => Error::e_explain(ReadError, "threads must not be 0"),
+            conf => Ok(conf),
+        },
         None => Ok(ServerConf {
             // After SIGTERM Pingora sleeps this long, however idle it is. Its default is 300.
             grace_period_seconds: Some(1),
@@ -172,7 +185,9 @@ fn main() {
 
     let options = Opt::parse_args();
     let conf = configuration(&options).unwrap_or_else(|error| {
-        eprintln!("cannot read the configuration: {error}");
+        // Pingora quotes the file, which has several lines.
+        let error = error.to_string().replace('\n', " ");
+        eprintln!("cannot use the configuration: {error}");
         std::process::exit(2)
     });
     let listen = upstreams::listen("LISTEN", "127.0.0.1:6188");

@@ -20,6 +20,12 @@ impl ProxyHttp for Edge {
 
     fn new_ctx(&self) {}
 
+    async fn early_request_filter(&self, session: &mut Session, _ctx: &mut ()) -> Result<()> {
+        session.set_write_timeout(Some(Duration::from_secs(10)));
+        session.set_keepalive(Some(60));
+        Ok(())
+    }
+
     async fn upstream_peer(&self, _session: &mut Session, _ctx: &mut ()) -> Result<Box<HttpPeer>> {
         let mut peer = HttpPeer::new(self.upstream, false, String::new());
         peer.options.connection_timeout = Some(Duration::from_secs(3));
