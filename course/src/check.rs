@@ -184,9 +184,10 @@ fn report(
     for explanation in explanations.iter().take(shown) {
         say(format!("\n{explanation}"));
     }
-    if let more @ 1.. = explanations.len().saturating_sub(shown) {
+    if shown < explanations.len() {
+        let all = explanations.len();
         say(format!(
-            "\nOnly the first failure is shown; add --full to see the other {more}."
+            "\nOnly the first of {all} failures is shown; add --full to see all."
         ));
     }
     let count = tests.iter().filter(|test| test.passed()).count();
