@@ -26,9 +26,11 @@ async fn the_second_request_starts_afresh() {
     let upstream = Upstream::echo().await;
     let proxy = Proxy::of(EXERCISE).in_front_of(&upstream).await;
 
-    proxy.get("/first").send().await.expect_status(200);
+    // On one connection, so what belongs to the connection cannot pass for what belongs to the request.
+    let client = proxy.client().await;
+    client.get("/first").send().await.expect_status(200);
 
-    proxy
+    client
         .get("/second")
         .send()
         .await
