@@ -184,21 +184,20 @@ fn start(listeners: Vec<TcpListener>) -> io::Result<()> {
 }
 
 async fn run(listeners: Vec<TcpListener>) {
-    let servers = listeners.into_iter().map(async |listener| {
-        listener.set_nonblocking(true)?;
-        let name = listener.local_addr()?.port().to_string();
-        serve(
-            tokio::net::TcpListener::from_std(listener)?,
-            &name,
-            future::pending(),
-        )
-        .await
-    });
+    let servers = listeners.into_iter().map(serve_one);
     for ended in futures_util::future::join_all(servers).await {
         ended.unwrap_or_else(
-            |error: io::Error| log::error!(target: "upstreams", "an echo server ended: {error}"),
+            |error| log::error!(target: "upstreams", "an echo server ended: {error}"),
         );
     }
+}
+
+/// A function, not an async closure: with one, Rust 1.95 fails to compile this crate again after a change.
+async fn serve_one(listener: TcpListener) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let name = listener.local_addr()?.port().to_string();
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    serve(listener, &name, future::pending()).await
 }
 
 fn summary(started: &[SocketAddr], used: &[SocketAddr]) -> String {
