@@ -49,7 +49,7 @@ struct Call<'a> {
     query: &'a str,
 }
 
-const PATHS: [Path; 13] = [
+const PATHS: [Path; 14] = [
     Path {
         pattern: "/status/<code>",
         example: "/status/404",
@@ -117,6 +117,12 @@ const PATHS: [Path; 13] = [
         answer: set_health,
     },
     Path {
+        pattern: "/slow/<ms>",
+        example: "PUT /slow/200",
+        help: "makes the usual answer of this server wait so long from now on, at most 60000 ms",
+        answer: set_slow,
+    },
+    Path {
         pattern: "/ws",
         example: "/ws",
         help: "a WebSocket that sends back every message, at most 1 MiB (HTTP/1.1 only)",
@@ -145,7 +151,10 @@ fn route(request: &Request, server: &Server) -> Answer {
         .iter()
         .find_map(|entry| Some((entry, entry.matches(path)?)))
     else {
-        return Answer::echo(200, request, server.name());
+        return Answer {
+            delay: Duration::from_millis(server.slow_ms.load(Ordering::Relaxed)),
+            ..Answer::echo(200, request, server.name())
+        };
     };
     let call = Call {
         request,
@@ -330,12 +339,8 @@ fn health(call: &Call<'_>) -> Result<Answer, String> {
 }
 
 fn set_health(call: &Call<'_>) -> Result<Answer, String> {
-    if call.request.method != "PUT" {
-        return Ok(with_header(
-            Answer::text(405, "The method must be PUT.\n"),
-            "allow",
-            "PUT",
-        ));
+    if let Some(refusal) = unless_put(call) {
+        return Ok(refusal);
     }
     let status = status_code(call.argument)?;
     call.server.health.store(status, Ordering::Relaxed);
@@ -343,6 +348,24 @@ fn set_health(call: &Call<'_>) -> Result<Answer, String> {
         200,
         format!("/health answers {status} from now on\n"),
     ))
+}
+
+fn set_slow(call: &Call<'_>) -> Result<Answer, String> {
+    if let Some(refusal) = unless_put(call) {
+        return Ok(refusal);
+    }
+    let delay = number("The delay in milliseconds", call.argument, 0..=MAX_DELAY_MS)?;
+    call.server.slow_ms.store(delay, Ordering::Relaxed);
+    Ok(Answer::text(
+        200,
+        format!("the usual answer takes {delay} ms from now on\n"),
+    ))
+}
+
+/// The refusal of a request that would change the server by another method than PUT.
+fn unless_put(call: &Call<'_>) -> Option<Answer> {
+    let answer = Answer::text(405, "The method must be PUT.\n");
+    (call.request.method != "PUT").then(|| with_header(answer, "allow", "PUT"))
 }
 
 fn websocket(call: &Call<'_>) -> Result<Answer, String> {
@@ -461,6 +484,7 @@ mod tests {
             ("/status/<code>", vec![*STATUSES.start(), *STATUSES.end()]),
             ("/health/<code>", vec![*STATUSES.start(), *STATUSES.end()]),
             ("/delay/<ms>", vec![MAX_DELAY_MS]),
+            ("/slow/<ms>", vec![MAX_DELAY_MS]),
             ("/drip/<lines>", vec![MAX_LINES, MAX_PAUSE_MS]),
             ("/bytes/<n>", vec![MAX_BYTES]),
             ("/truncate/<n>", vec![MAX_BYTES]),

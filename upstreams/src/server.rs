@@ -50,6 +50,8 @@ pub(crate) struct Server {
     limits: Limits,
     /// The status that `/health` answers.
     pub(crate) health: AtomicU16,
+    /// How long the usual answer waits, in milliseconds.
+    pub(crate) slow_ms: AtomicU64,
 }
 
 impl Server {
@@ -117,12 +119,12 @@ pub async fn serve_with(
 ) -> io::Result<()> {
     let header = HeaderValue::from_str(name)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-    let health = AtomicU16::new(200);
     let server = Arc::new(Server {
         name: name.to_owned(),
         header,
         limits,
-        health,
+        health: AtomicU16::new(200),
+        slow_ms: AtomicU64::new(0),
     });
     let (stop, stopped) = watch::channel(false);
     let mut connections = JoinSet::new();

@@ -1,6 +1,7 @@
 //! Every path that misbehaves, and its bound.
 
 use crate::common::Server;
+use std::time::{Duration, Instant};
 
 #[tokio::test]
 async fn help_lists_every_path() {
@@ -21,6 +22,7 @@ async fn help_lists_every_path() {
         "/truncate/",
         "/headers",
         "/health",
+        "/slow/",
         "/ws",
         "/help",
     ] {
@@ -39,7 +41,7 @@ async fn every_example_of_help_works() {
         .lines()
         .filter_map(|line| line.trim().strip_prefix("example: "))
         .collect();
-    assert_eq!(examples.len(), 13);
+    assert_eq!(examples.len(), 14);
     for example in examples.into_iter().filter(|example| *example != "/close") {
         let (method, target) = example.split_once(' ').unwrap_or(("GET", example));
         let expected = match target {
@@ -330,4 +332,29 @@ async fn health_is_what_was_set_on_this_server() {
     assert_eq!(server.get("/health").await.status, 503);
     assert_eq!(server.ask("PUT", "/health/200").await.status, 200);
     assert_eq!(server.get("/health").await.text(), "ok\n");
+}
+
+#[tokio::test]
+async fn a_slow_server_is_slow_to_give_the_usual_answer_only() {
+    let (server, other) = (Server::start().await, Server::start().await);
+    assert_eq!(server.ask("PUT", "/slow/300").await.status, 200);
+
+    let began = Instant::now();
+    assert_eq!(server.get("/any").await.json()["target"], "/any");
+    assert!(began.elapsed() >= Duration::from_millis(300));
+
+    // As long as the patience of a test: an answer that comes did not wait.
+    assert_eq!(server.ask("PUT", "/slow/60000").await.status, 200);
+    assert_eq!(server.get("/health").await.text(), "ok\n");
+    assert_eq!(server.get("/text").await.status, 200);
+    assert_eq!(other.get("/any").await.status, 200);
+
+    let refused = server.get("/slow/0").await;
+    assert_eq!(
+        (refused.status, refused.header("allow")),
+        (405, Some("PUT"))
+    );
+    assert_eq!(server.ask("PUT", "/slow/60001").await.status, 400);
+    assert_eq!(server.ask("PUT", "/slow/0").await.status, 200);
+    assert_eq!(server.get("/any").await.status, 200);
 }
