@@ -1,0 +1,1 @@
+//! 4.1 Round robin

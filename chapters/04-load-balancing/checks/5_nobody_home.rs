@@ -1,0 +1,1 @@
+//! 4.5 Nobody home

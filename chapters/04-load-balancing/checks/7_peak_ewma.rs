@@ -1,0 +1,1 @@
+//! 4.7 Power of two choices
