@@ -65,6 +65,16 @@ impl Upstream {
         Self::serving(Behaviour::Script(vec![reply]), Location::caller())
     }
 
+    /// Gives the same reply to every request. The reply may name the address at which it is given.
+    #[track_caller]
+    pub fn always_at(reply: impl FnOnce(SocketAddr) -> Reply) -> impl Future<Output = Self> {
+        let at = Location::caller();
+        async move {
+            let (socket, address) = with_free_address(|address| bind(address, None));
+            Self::listen(socket, address, Behaviour::Script(vec![reply(address)]), at)
+        }
+    }
+
     /// Gives one reply after the other; the last one repeats.
     #[track_caller]
     pub fn script(replies: impl IntoIterator<Item = Reply>) -> impl Future<Output = Self> {
@@ -227,6 +237,15 @@ impl Upstream {
     async fn serving(behaviour: Behaviour, at: &'static Location<'static>) -> Self {
         let buffer = behaviour.buffer();
         let (socket, address) = with_free_address(|address| bind(address, buffer));
+        Self::listen(socket, address, behaviour, at)
+    }
+
+    fn listen(
+        socket: TcpSocket,
+        address: SocketAddr,
+        behaviour: Behaviour,
+        at: &'static Location<'static>,
+    ) -> Self {
         let listener = socket.listen(BACKLOG).unwrap_or_else(|error| {
             raise(&Report::crash(format!("cannot listen on {address}: {error}")).at(at))
         });

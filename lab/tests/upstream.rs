@@ -65,6 +65,20 @@ async fn answer_of(reply: Reply) -> String {
 }
 
 #[tokio::test]
+async fn tells_a_reply_where_it_is_given() {
+    let at = |address: SocketAddr| {
+        Reply::status(302).header("Location", format!("http://{address}/next"))
+    };
+    let upstream = Upstream::always_at(at).await;
+    let address = upstream.address();
+    let answer = to_end(&mut send(address, LAST_GET).await).await;
+    assert!(
+        answer.contains(&format!("Location: http://{address}/next\r\n")),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
 async fn frames_an_answer_by_its_length() {
     assert_eq!(
         answer_of(
