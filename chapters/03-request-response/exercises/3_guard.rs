@@ -1,1 +1,129 @@
-fn main() {}
+//! 3.3 Guard: a bearer token opens the door, and nobody but the proxy sees it.
+
+use std::net::SocketAddr;
+
+use async_trait::async_trait;
+use env_logger::Env;
+use pingora::{
+    Error,
+    ErrorType::HTTPStatus,
+    Result,
+    http::ResponseHeader,
+    prelude::HttpPeer,
+    proxy::{ProxyHttp, Session, http_proxy_service},
+    server::{Server, configuration::Opt},
+};
+use serde_json::json;
+
+struct Edge {
+    upstreams: Vec<SocketAddr>,
+    tokens: Vec<String>,
+}
+
+#[async_trait]
+impl ProxyHttp for Edge {
+    type CTX = ();
+
+    fn new_ctx(&self) {}
+
+    async fn request_filter(&self, session: &mut Session, _ctx: &mut ()) -> Result<bool> {
+        // TODO 3.3: let pass who shows one of the tokens, and tell everybody else what is missing.
+        let shown = session.req_header().headers.get("authorization");
+        let shown = shown.and_then(|shown| shown.to_str().ok()).unwrap_or("");
+        if self
+            .tokens
+            .iter()
+            .any(|token| shown == format!("Bearer {token}"))
+        {
+            return Ok(false);
+        }
+        log::warn!("refused: {shown:?}");
+        refuse(session, 401, "Bearer").await?;
+        Ok(true)
+        // END TODO
+    }
+
+    async fn upstream_peer(&self, _session: &mut Session, _ctx: &mut ()) -> Result<Box<HttpPeer>> {
+        let address = self
+            .upstreams
+            .first()
+            .ok_or_else(|| Error::new(HTTPStatus(503)))?;
+        Ok(Box::new(HttpPeer::new(*address, false, String::new())))
+    }
+
+    // TODO 3.3: the token is for the proxy alone.
+    // END TODO
+
+    async fn logging(&self, session: &mut Session, _error: Option<&Error>, _ctx: &mut ()) {
+        let status = session
+            .response_written()
+            .map_or(0, |response| response.status.as_u16());
+        log::info!("{} {status}", session.request_summary());
+    }
+}
+
+// TODO 3.3: what your decision needs.
+// END TODO
+
+/// Refuses in JSON, with a challenge (RFC 9110, section 11.6.1). The connection can be used again.
+async fn refuse(session: &mut Session, status: u16, challenge: &str) -> Result<()> {
+    let error = match status {
+        400 => "bad request",
+        _ => "unauthorized",
+    };
+    let body = json!({ "error": error, "status": status }).to_string() + "\n";
+    let mut header = ResponseHeader::build(status, Some(3))?;
+    header.insert_header("www-authenticate", challenge)?;
+    header.insert_header("content-type", "application/json")?;
+    header.insert_header("content-length", body.len())?;
+    let head = session.req_header().method == "HEAD";
+    session
+        .write_response_header(Box::new(header), head)
+        .await?;
+    if !head {
+        session.write_response_body(Some(body.into()), true).await?;
+    }
+    Ok(())
+}
+
+/// The form of a token: `b64token` in RFC 6750, section 2.1.
+fn is_token(text: &str) -> bool {
+    let letters = text.trim_end_matches('=');
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+    !letters.is_empty() && letters.bytes().all(allowed)
+}
+
+fn main() {
+    env_logger::Builder::from_env(Env::default().default_filter_or("info,pingora=warn")).init();
+
+    let listen = upstreams::listen("LISTEN", "127.0.0.1:6188");
+    let tokens = tokens();
+    let upstreams = upstreams::from_env();
+
+    let mut server = Server::new(Opt::parse_args()).unwrap_or_else(|error| {
+        eprintln!("cannot start: {error}");
+        std::process::exit(2)
+    });
+    server.bootstrap();
+
+    let mut proxy = http_proxy_service(&server.configuration, Edge { upstreams, tokens });
+    proxy.add_tcp(&listen);
+    server.add_service(proxy);
+
+    println!("Listening on http://{listen}. In another terminal, try:");
+    println!("  curl -i http://{listen}/");
+    println!("  curl -i -H 'Authorization: Bearer ...' http://{listen}/");
+    server.run_forever();
+}
+
+/// `TOKENS`, a list such as `tiger,lion`. There is no default: a door that opens for everybody is no door.
+fn tokens() -> Vec<String> {
+    let text = std::env::var("TOKENS").unwrap_or_default();
+    let tokens: Vec<String> = text.split(',').map(str::trim).map(str::to_owned).collect();
+    if !tokens.iter().all(|token| is_token(token)) {
+        // Not quoted: what is wrong may be a secret all the same.
+        eprintln!("TOKENS: name the tokens that open the door, as in TOKENS=tiger,lion");
+        std::process::exit(2)
+    }
+    tokens
+}
