@@ -1,5 +1,6 @@
 //! Compression by Pingora's module, which is there by default and switched off.
 
+use http::Version;
 use pingora::{
     Result,
     http::{RequestHeader, ResponseHeader},
@@ -23,7 +24,10 @@ pub(crate) fn offer_gzip(session: &mut Session) -> Result<()> {
         };
         request.insert_header("accept-encoding", coding)?;
     }
-    set_level(session, LEVEL);
+    // The module frames what it compresses as chunks, which HTTP/1.0 cannot read.
+    if session.req_header().version > Version::HTTP_10 {
+        set_level(session, LEVEL);
+    }
     Ok(())
 }
 

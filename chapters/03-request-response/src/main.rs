@@ -59,7 +59,10 @@ impl ProxyHttp for Gateway {
     async fn early_request_filter(&self, session: &mut Session, _ctx: &mut Ctx) -> Result<()> {
         // The client's side has no limits by default; chapter 02 says what they are for.
         session.set_write_timeout(Some(Duration::from_secs(10)));
-        session.set_keepalive(Some(60));
+        // A client of HTTP/1.0 that did not ask for more waits for the end of the connection.
+        if session.get_keepalive().is_some() {
+            session.set_keepalive(Some(60));
+        }
         encoding::offer_gzip(session)
     }
 
