@@ -155,6 +155,7 @@ async fn a_redirect_to_the_own_host_without_a_path_is_mapped_back() {
         "http://shop.example",
         "//shop.example",
         "http://shop.example?page=2",
+        "http://shop.example#top",
     ];
     let (proxy, _upstream) = start("Location", &locations).await;
 
@@ -163,6 +164,7 @@ async fn a_redirect_to_the_own_host_without_a_path_is_mapped_back() {
         ("/api", "/api/"),
         ("/api", "/api/"),
         ("/api?page=2", "/api/?page=2"),
+        ("/api#top", "/api/#top"),
     ] {
         ask(&proxy)
             .await
