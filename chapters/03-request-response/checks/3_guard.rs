@@ -223,6 +223,19 @@ mod given {
     }
 
     #[tokio::test]
+    async fn the_upstream_learns_that_a_token_was_shown() {
+        let upstream = Upstream::echo().await;
+        let proxy = start(&upstream).await;
+
+        let get = proxy.get("/").header("authorization", "Bearer ox");
+        let answer = get.header("x-authenticated", "admin").send().await;
+
+        answer.expect_status(200);
+        let request = upstream.last_request();
+        request.expect_header("x-authenticated", "bearer");
+    }
+
+    #[tokio::test]
     async fn nothing_else_opens_it() {
         let upstream = Upstream::echo().await;
         let proxy = start(&upstream).await;
