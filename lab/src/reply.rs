@@ -12,6 +12,7 @@ pub struct Reply {
     pub(crate) delay: Option<Duration>,
     pub(crate) drip: Option<Duration>,
     pub(crate) close: bool,
+    pub(crate) early: bool,
 }
 
 /// What is done with a request.
@@ -137,6 +138,12 @@ impl Reply {
         self
     }
 
+    /// Begins to answer once the head is read; the body of the request is read after the answer.
+    pub fn early(mut self) -> Self {
+        self.early = true;
+        self
+    }
+
     /// Closes the connection (FIN) after the answer.
     pub fn then_close(mut self) -> Self {
         self.close = true;
@@ -150,6 +157,7 @@ impl Reply {
             delay: None,
             drip: None,
             close: false,
+            early: false,
         }
     }
 

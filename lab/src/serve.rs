@@ -115,6 +115,15 @@ impl Connection {
                 Some(Act::StopReading) => pending().await,
                 _ => {}
             }
+            if let Some(reply) = reply.as_ref().filter(|reply| reply.early) {
+                let after = self.service.answer(reply, &head, write).await;
+                let whole = self.read_body(&head, request, write).await.is_ok();
+                match after {
+                    Ok(After::KeepOpen) if whole => continue,
+                    Ok(After::End(end)) => return end,
+                    _ => return End::Finish,
+                }
+            }
             if self.read_body(&head, request, write).await.is_err() {
                 return End::Finish;
             }

@@ -1,7 +1,7 @@
 //! A connection to the proxy, byte by byte.
 
 use crate::answer::Broken;
-use crate::condition::within;
+use crate::condition::{patience, short_patience, within};
 use crate::connection::Connection;
 use crate::expectation::Expected;
 use crate::failure::raise;
@@ -73,6 +73,16 @@ impl Wire {
                 Err(broken) => response.break_off(broken),
             }
         }
+        response
+    }
+
+    /// Like [`Wire::read_response`], for an answer that must come although something on the way is stuck: that none
+    /// comes, or not its end, is a failed expectation and not a time-out. It is waited for less long.
+    pub async fn must_be_answered(&mut self) -> Response {
+        self.connection.set_patience(short_patience());
+        let mut response = self.read_response().await;
+        self.connection.set_patience(patience());
+        response.require();
         response
     }
 

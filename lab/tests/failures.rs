@@ -248,18 +248,20 @@ fn tells_a_time_out_from_an_expectation() {
 
 #[test]
 fn takes_what_must_come_as_an_expectation() {
-    let failure = failure_of("left_waiting");
-    assert_eq!(failure.kind, Kind::Expectation);
-    assert!(
-        failure.text.contains("no answer within 0.5 s"),
-        "{}",
-        failure.text
-    );
-    assert!(
-        failure.text.contains("  usually          nobody"),
-        "{}",
-        failure.text
-    );
+    for victim in ["left_waiting", "left_waiting_on_a_wire"] {
+        let failure = failure_of(victim);
+        assert_eq!(failure.kind, Kind::Expectation);
+        assert!(
+            failure.text.contains("no answer within 0.5 s"),
+            "{}",
+            failure.text
+        );
+        assert!(
+            failure.text.contains("  usually          nobody"),
+            "{}",
+            failure.text
+        );
+    }
     expect(
         "no_piece",
         Kind::Expectation,
@@ -573,6 +575,17 @@ mod victims {
         let upstream = Upstream::echo().await;
         let proxy = playing("hang", &upstream).await;
         let answer = proxy.get("/").must_be_answered().await;
+        answer.expect_status(504).usually("nobody waits for ever");
+    }
+
+    #[tokio::test]
+    #[ignore = "fails on purpose"]
+    async fn left_waiting_on_a_wire() {
+        let upstream = Upstream::echo().await;
+        let proxy = playing("hang", &upstream).await;
+        let mut wire = proxy.connect().await;
+        wire.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        let answer = wire.must_be_answered().await;
         answer.expect_status(504).usually("nobody waits for ever");
     }
 

@@ -156,6 +156,23 @@ async fn opens_a_gate_before_the_status_line() {
 }
 
 #[tokio::test]
+async fn answers_before_the_body_is_there() {
+    let upstream = Upstream::always(Reply::text(200, "soon").early()).await;
+
+    let mut stream = send(
+        upstream.address(),
+        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n",
+    )
+    .await;
+    comes(&mut stream, "HTTP/1.1 200 OK").await;
+    assert!(!upstream.last_request().complete);
+
+    stream.write_all(b"late").await.expect("it is read");
+    upstream.wait_for_request_to_end().await;
+    assert_eq!(upstream.last_request().body, b"late");
+}
+
+#[tokio::test]
 async fn follows_a_script_and_repeats_its_end() {
     let replies = [Reply::status(503), Reply::raw("x"), Reply::raw("y")];
     let upstream = Upstream::script(replies).await;
