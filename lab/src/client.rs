@@ -287,6 +287,35 @@ impl Streaming {
         }
     }
 
+    /// Expects that pieces come next for which, taken together, this holds; `words` says what is wanted. That they do
+    /// not come fails it too; they are waited for less long than other things.
+    #[track_caller]
+    pub fn expect_pieces_where(
+        &mut self,
+        words: &str,
+        holds: impl Fn(&[u8]) -> bool,
+    ) -> impl Future<Output = Expected<'_, Self>> {
+        let at = Location::caller();
+        async move {
+            let mut got = Vec::new();
+            self.connection.set_patience(short_patience());
+            while !holds(&got) {
+                match self.read(u64::MAX).await {
+                    Some(piece) => got.extend_from_slice(&piece),
+                    None => break,
+                }
+            }
+            self.connection.set_patience(patience());
+            self.response.show();
+            let report = self
+                .response
+                .differs("the client did not get these pieces in time")
+                .at(at)
+                .expected(words);
+            Expected::new(self, (!holds(&got)).then_some(report))
+        }
+    }
+
     /// Reads the rest of the answer.
     pub async fn finish(mut self) -> Response {
         while self.read(u64::MAX).await.is_some() {}

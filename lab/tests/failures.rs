@@ -283,6 +283,14 @@ fn takes_what_must_come_as_an_expectation() {
   more             README 2.9 · tests/failures.rs:[line]
 ",
     );
+    let failure = failure_of("other_pieces");
+    assert_eq!(failure.kind, Kind::Expectation);
+    for part in [
+        "the client did not get these pieces in time",
+        "  expected         both lines",
+    ] {
+        assert!(failure.text.contains(part), "{}", failure.text);
+    }
 }
 
 #[test]
@@ -597,6 +605,20 @@ mod victims {
         let mut answer = proxy.get("/").start().await;
         answer.expect_piece("one").await;
         answer.expect_piece("two").await;
+    }
+
+    #[tokio::test]
+    #[ignore = "fails on purpose"]
+    async fn other_pieces() {
+        let upstream = Upstream::always(Reply::pieces(["one", "two"])).await;
+        let proxy = playing("", &upstream).await;
+        let mut answer = proxy.get("/").start().await;
+        answer
+            .expect_pieces_where("the first line", |pieces| pieces == b"one")
+            .await;
+        answer
+            .expect_pieces_where("both lines", |pieces| pieces == b"two")
+            .await;
     }
 
     #[tokio::test]
