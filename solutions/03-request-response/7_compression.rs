@@ -132,7 +132,7 @@ fn worth_it(response: &ResponseHeader) -> bool {
             .iter()
             .any(|kind| essence.strip_prefix("application/") == Some(*kind));
     // A range of the body is no range of the compressed one. RFC 9110, section 7.7, forbids the other.
-    let whole = response.status.is_success() && response.status != 206;
+    let whole = response.status != 206;
     let forbidden = items(&response.headers, "cache-control")
         .any(|item| item.eq_ignore_ascii_case("no-transform"));
     whole

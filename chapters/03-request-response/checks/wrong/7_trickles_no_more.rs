@@ -11,7 +11,7 @@
 
 // TODO 3.7
 let length = header("content-length").and_then(|length| length.parse::<u64>().ok());
-let whole = response.status.is_success() && response.status != 206;
+let whole = response.status != 206;
 let forbidden = items(&response.headers, "cache-control")
     .any(|item| item.eq_ignore_ascii_case("no-transform"));
 let text = ["text/", "application/j", "image/svg"].iter().any(|it| content_type.starts_with(it))
