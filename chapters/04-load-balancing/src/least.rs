@@ -67,7 +67,8 @@ impl LeastConnections {
     }
 
     /// The running requests by address, of those backends that have any.
-    pub(crate) fn running(&self) -> BTreeMap<SocketAddr, usize> {
+    #[cfg(test)]
+    fn running(&self) -> BTreeMap<SocketAddr, usize> {
         self.lock().running.clone()
     }
 

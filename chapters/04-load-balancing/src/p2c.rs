@@ -45,12 +45,6 @@ struct Load {
     seen: Instant,
 }
 
-/// What is told of a backend.
-pub(crate) struct Known {
-    pub(crate) running: usize,
-    pub(crate) latency: Option<Duration>,
-}
-
 /// A chosen backend. It counts as one running request until this is dropped.
 pub(crate) struct Picked {
     pub(crate) backend: Backend,
@@ -103,18 +97,20 @@ impl PeakEwma {
         })
     }
 
-    /// What is known by address, as of now.
-    pub(crate) fn known(&self) -> HashMap<SocketAddr, Known> {
+    /// The latencies as they count now, by address, of the backends that have answered.
+    pub(crate) fn latencies(&self) -> HashMap<SocketAddr, Duration> {
         let (state, now) = (self.lock(), Instant::now());
-        let loads = state.loads.iter().map(|(address, load)| {
-            let latency = load.latency(now, self.decay);
-            let known = Known {
-                running: load.running,
-                latency: latency.map(Duration::from_secs_f64),
-            };
-            (address.clone(), known)
+        let loads = state.loads.iter().filter_map(|(address, load)| {
+            let latency = load.latency(now, self.decay)?;
+            Some((address.clone(), Duration::from_secs_f64(latency)))
         });
         loads.collect()
+    }
+
+    #[cfg(test)]
+    fn running(&self) -> Vec<usize> {
+        let state = self.lock();
+        state.loads.values().map(|load| load.running).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -273,7 +269,7 @@ mod tests {
             picked
         });
         drop(running);
-        assert!(ewma.known().values().all(|known| known.running == 0));
+        assert!(ewma.running().iter().all(|running| *running == 0));
     }
 
     #[test]
@@ -337,9 +333,9 @@ mod tests {
         let members = Arc::new(BTreeSet::from_iter(backends.iter().take(1).cloned()));
         let running = choose(&ewma, &backends[1..2], now);
         ewma.lock().forget_others(&members);
-        assert_eq!(ewma.known().len(), 2);
+        assert_eq!(ewma.running().len(), 2);
         drop(running);
         ewma.lock().forget_others(&Arc::new((*members).clone()));
-        assert_eq!(ewma.known().len(), 1);
+        assert_eq!(ewma.running().len(), 1);
     }
 }
