@@ -37,7 +37,7 @@ impl Ports {
         Self::default()
     }
 
-    /// A free port with as many digits for each port that the course or one of `commands` uses.
+    /// A free port with as many digits for each port that the course or one of `commands` uses, in the same order.
     ///
     /// `page` is the text around them: a number that it shows is never chosen, or it would be mapped by mistake.
     ///
@@ -53,11 +53,12 @@ impl Ports {
             .filter_map(|(_, digits)| digits.parse().ok())
             .chain(wanted.clone())
             .collect();
-        let pairs = wanted
-            .into_iter()
-            .map(|port| Ok((port, take(port, &shown)?)));
+        let taken = wanted.iter().map(|port| take(*port, &shown));
+        let mut taken = taken.collect::<io::Result<Vec<u16>>>()?;
+        // In the same order: what sorts addresses, as Pingora's load balancer does, sorts them as on the page.
+        taken.sort_unstable();
         Ok(Self {
-            pairs: pairs.collect::<io::Result<_>>()?,
+            pairs: wanted.into_iter().zip(taken).collect(),
         })
     }
 
@@ -182,6 +183,15 @@ mod tests {
             ports.pairs.iter().all(|(_, free)| *free >= 9000),
             "{ports:?}"
         );
+    }
+
+    #[test]
+    fn the_order_of_ports_is_kept() {
+        let ports = Ports::free("", ["curl localhost:61880 localhost:7070"].into_iter()).unwrap();
+        let (page, free): (Vec<u16>, Vec<u16>) = ports.pairs.iter().copied().unzip();
+        assert!(page.is_sorted() && free.is_sorted(), "{ports:?}");
+        let digits = |port: &u16| port.to_string().len();
+        assert!(page.iter().map(digits).eq(free.iter().map(digits)));
     }
 
     #[test]
