@@ -39,7 +39,11 @@ where
     S: BackendSelection<Iter: BackendIter> + 'static,
 {
     let backend = |number: u8| {
-        let weight = if weighted && number.is_multiple_of(3) { 5 } else { 1 };
+        let weight = if weighted && number.is_multiple_of(3) {
+            5
+        } else {
+            1
+        };
         Backend::new_with_weight(&format!("10.0.0.{number}:80"), weight).ok()
     };
     let backends: BTreeSet<Backend> = (0..count).filter_map(backend).collect();
