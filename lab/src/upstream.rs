@@ -139,7 +139,8 @@ impl Upstream {
                 _ = task.await;
                 let address = self.address();
                 // Connections that were closed before may still hold the port, which only sharing overcomes.
-                let socket = reserve(address, false).or_else(|_| reserve(address, true));
+                let reserved = || reserve(address, false).or_else(|_| reserve(address, true));
+                let socket = soon(reserved).await;
                 let socket = socket.unwrap_or_else(|error| self.lost(&error, at));
                 *port = Some(Port::Refusing { _socket: socket });
             }
@@ -154,9 +155,10 @@ impl Upstream {
             let mut port = self.port.lock().await;
             if let Some(Port::Refusing { .. }) = &*port {
                 *port = None;
-                let listener = bind(self.address(), self.service.behaviour.buffer())
-                    .and_then(|socket| socket.listen(BACKLOG))
-                    .unwrap_or_else(|error| self.lost(&error, at));
+                let buffer = self.service.behaviour.buffer();
+                let listen = || bind(self.address(), buffer)?.listen(BACKLOG);
+                let listener = soon(listen).await;
+                let listener = listener.unwrap_or_else(|error| self.lost(&error, at));
                 *port = Some(listening(listener, &self.service));
             }
         }
@@ -337,6 +339,15 @@ fn bind(address: SocketAddr, receive_buffer: Option<u32>) -> io::Result<TcpSocke
     }
     socket.bind(address)?;
     Ok(socket)
+}
+
+/// Binds as soon as it can be. Another test may be starting a program, which has a copy of every socket until it is
+/// executed: for that moment the port of a closed socket is still in use.
+async fn soon<T>(bind: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    match until(|| bind().ok()).await {
+        Some(bound) => Ok(bound),
+        None => bind(),
+    }
 }
 
 /// A bound socket that will never listen. If it does not share its port, nobody else gets it.

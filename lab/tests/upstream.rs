@@ -339,6 +339,24 @@ async fn refuses_and_accepts_again_on_the_same_port() {
     upstream.expect_requests(2);
 }
 
+/// A process that is being started has a copy of every socket, until it becomes the other program.
+#[tokio::test]
+async fn refuses_and_accepts_while_other_programs_start() {
+    let upstream = Upstream::always(Reply::raw("x")).await;
+    let programs = std::thread::spawn(|| {
+        for _ in 0..100 {
+            _ = std::process::Command::new("true").status();
+        }
+    });
+
+    while !programs.is_finished() {
+        upstream.refuse().await;
+        upstream.accept().await;
+    }
+
+    comes(&mut send(upstream.address(), GET).await, "x").await;
+}
+
 #[tokio::test]
 async fn refuses_from_the_start() {
     let upstream = Upstream::refusing().await;
