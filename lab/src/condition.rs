@@ -57,15 +57,33 @@ pub(crate) fn within_words(patience: Duration) -> String {
 #[track_caller]
 pub fn eventually(
     what: impl Into<String>,
+    holds: impl AsyncFnMut() -> bool,
+) -> Waiting<impl Future<Output = Verdict<()>>> {
+    wait_for(what.into(), patience(), holds)
+}
+
+/// Like [`eventually`], for what is a matter of moments, and what a common mistake waits for in vain: a quarter of the
+/// patience.
+#[track_caller]
+pub fn soon(
+    what: impl Into<String>,
+    holds: impl AsyncFnMut() -> bool,
+) -> Waiting<impl Future<Output = Verdict<()>>> {
+    wait_for(what.into(), short_patience(), holds)
+}
+
+#[track_caller]
+fn wait_for(
+    what: String,
+    patience: Duration,
     mut holds: impl AsyncFnMut() -> bool,
 ) -> Waiting<impl Future<Output = Verdict<()>>> {
-    let what = what.into();
     let at = Location::caller();
     Waiting::new(async move {
-        let deadline = Instant::now() + patience();
+        let deadline = Instant::now() + patience;
         while !holds().await {
             if Instant::now() > deadline {
-                return Err(in_vain(what).at(at).into());
+                return Err(not_within(patience, what).at(at).into());
             }
             tokio::time::sleep(INTERVAL).await;
         }
@@ -76,7 +94,13 @@ pub fn eventually(
 /// The failure of a condition that has a name.
 #[track_caller]
 pub(crate) fn in_vain(what: impl Into<String>) -> Report {
-    Report::expectation(format!("this did not come true {}", within())).expected(what)
+    not_within(patience(), what)
+}
+
+#[track_caller]
+fn not_within(patience: Duration, what: impl Into<String>) -> Report {
+    let within = within_words(patience);
+    Report::expectation(format!("this did not come true {within}")).expected(what)
 }
 
 /// Polls until there is something, or patience has run out.

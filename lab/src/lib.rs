@@ -42,7 +42,7 @@ mod upstream;
 mod wire;
 
 pub use client::{Client, RequestBuilder, Streaming};
-pub use condition::{Waiting, eventually, patience};
+pub use condition::{Waiting, eventually, patience, soon};
 pub use ended::Ended;
 pub use expectation::{Expected, expect};
 pub use name_server::NameServer;

@@ -313,6 +313,24 @@ fn shows_a_condition_that_did_not_come_true() {
 }
 
 #[test]
+fn waits_less_long_for_what_comes_soon_or_never() {
+    expect(
+        "matter_of_moments",
+        Kind::Expectation,
+        "\
+2.9 matter_of_moments: this did not come true within 0.5 s
+
+  client sent      (no request)
+  upstream got     (no request)
+  expected         the sun rises
+
+  proxy's log      relay: listening
+  more             README 2.9 · tests/failures.rs:[line]
+",
+    );
+}
+
+#[test]
 fn shows_a_start_that_fails() {
     expect(
         "no_start",
@@ -467,7 +485,7 @@ fn leaves_no_program_behind_when_it_is_told_to_end() {
 
 mod victims {
     use super::support::relay;
-    use lab::{Proxy, Reply, Upstream, eventually};
+    use lab::{Proxy, Reply, Upstream, eventually, soon};
 
     const EXERCISE: &str = "2-9";
 
@@ -637,6 +655,14 @@ mod victims {
         eventually("the moon is blue", || async { false })
             .usually("it is yellow")
             .await;
+    }
+
+    #[tokio::test]
+    #[ignore = "fails on purpose"]
+    async fn matter_of_moments() {
+        let upstream = Upstream::echo().await;
+        let _proxy = playing("", &upstream).await;
+        soon("the sun rises", || async { false }).await;
     }
 
     #[tokio::test]
