@@ -33,7 +33,7 @@ pub(crate) struct Picked {
 
 impl LeastConnections {
     /// Chooses among the members that are healthy, have a weight above 0, and that `accept` takes; for a retry it
-    /// would refuse those that were tried.
+    /// would refuse those that were tried. Drop the choice of the try before first, so that its end counts.
     pub(crate) fn choose(
         &self,
         backends: &Backends,

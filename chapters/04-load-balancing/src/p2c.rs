@@ -65,7 +65,8 @@ impl PeakEwma {
     }
 
     /// Chooses between two of the members that are healthy, have a weight above 0, and that `accept` takes; for a
-    /// retry it would refuse those that were tried. Weights above 0 are all the same: a latency says more.
+    /// retry it would refuse those that were tried. Drop the choice of the try before first, so that its end counts.
+    /// Weights above 0 are all the same: a latency says more.
     pub(crate) fn choose(
         &self,
         backends: &Backends,
