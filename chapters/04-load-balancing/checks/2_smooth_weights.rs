@@ -30,9 +30,10 @@ async fn turns(proxy: &Proxy, upstreams: &[Upstream; 3], count: usize) -> String
     for _ in 0..count {
         let answer = client.get("/").send().await;
         answer.expect_status(200);
-        let who = answer.json()["upstream"].as_str().map(str::to_owned);
+        let json = answer.json();
+        let who = json.get("upstream").and_then(|who| who.as_str());
         let names = upstreams.iter().zip(['a', 'b', 'c']);
-        let name = names.filter(|(it, _)| who == Some(it.address().to_string()));
+        let name = names.filter(|(it, _)| who == Some(&it.address().to_string()));
         turns.extend(name.map(|(_, name)| name));
     }
     turns

@@ -1,5 +1,7 @@
 //! 4.4 Least connections: the counts are right while requests run, and whatever ends a request gives its count back.
 
+use std::time::Duration;
+
 use lab::{Proxy, Reply, Upstream, expect, soon};
 
 const EXERCISE: &str = "4-4";
@@ -18,10 +20,13 @@ async fn start(upstreams: &[Upstream]) -> Proxy {
 /// The running requests, as `/status` tells them.
 async fn running(proxy: &Proxy, upstreams: &[Upstream]) -> Vec<u64> {
     let status = proxy.get("/status").send().await.json();
-    let running = upstreams
-        .iter()
-        .map(|upstream| status["running"][upstream.address().to_string()].as_u64());
-    running.map(|running| running.unwrap_or(u64::MAX)).collect()
+    let running = upstreams.iter().map(|upstream| {
+        let running = status.pointer(&format!("/running/{}", upstream.address()));
+        running
+            .and_then(|running| running.as_u64())
+            .unwrap_or(u64::MAX)
+    });
+    running.collect()
 }
 
 async fn expect_running(proxy: &Proxy, upstreams: &[Upstream], wanted: &[u64], usually: &str) {
@@ -172,6 +177,7 @@ async fn a_retry_at_the_same_backend_counts_once() {
     let upstreams = [Upstream::script(replies).await];
     let proxy = start(&upstreams).await;
     proxy.get("/").send().await.expect_body("first");
+    expect_running(&proxy, &upstreams, &[0], LEAK).await;
 
     let answer = tokio::spawn(proxy.get("/").send());
     upstreams[0].wait_for_requests(3).await;
@@ -187,7 +193,10 @@ async fn a_retry_at_the_same_backend_counts_once() {
 async fn a_websocket_counts_until_its_end() {
     let switch =
         "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
-    let upstreams = [Upstream::always(Reply::raw(switch)).await];
+    // Not at once: Pingora 0.9.1 may end a tunnel whose 101 overtakes the end of the request (pingora-proxy,
+    // proxy_h1.rs, `send_body_to1`).
+    let switch = Reply::raw(switch).after(Duration::from_millis(50));
+    let upstreams = [Upstream::always(switch).await];
     let proxy = start(&upstreams).await;
     let mut client = proxy.connect().await;
     let upgrade = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
@@ -228,6 +237,7 @@ mod given {
         }
         let before = upstreams[1].requests().len();
         for _ in 0..10 {
+            expect_running(&proxy, &upstreams, &[1, 0], LEAK).await;
             proxy.get("/").send().await.expect_status(200);
         }
 

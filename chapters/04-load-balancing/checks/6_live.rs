@@ -41,12 +41,12 @@ impl Backends {
     /// Writes beside it and renames over it: a reader sees the old text or the new one, never a part.
     fn replace(&self, text: &str) {
         let new = self.0.with_extension("new");
-        fs::write(&new, text).expect("the temporary folder takes a file");
-        fs::rename(&new, &self.0).expect("the temporary folder takes a file");
+        let replaced = fs::write(&new, text).and_then(|()| fs::rename(&new, &self.0));
+        expect(replaced.is_ok(), "a temporary folder that takes a file");
     }
 
     fn remove(&self) {
-        fs::remove_file(&self.0).expect("the file is there");
+        expect(fs::remove_file(&self.0).is_ok(), "a file to remove");
     }
 }
 
@@ -66,10 +66,13 @@ async fn start(file: &Backends, upstream: &Upstream) -> Proxy {
 
 /// Waits until the proxy has looked at the file again, and acted on it: the second round from now on begins.
 async fn noticed(proxy: &Proxy) {
-    let status = async || proxy.get("/status").send().await.json();
-    let now = status().await["rounds"].as_u64().unwrap_or(u64::MAX);
+    let rounds = async || {
+        let status = proxy.get("/status").send().await.json();
+        status.get("rounds").and_then(|rounds| rounds.as_u64())
+    };
+    let now = rounds().await.unwrap_or_default();
     eventually("two more rounds in /status", async || {
-        status().await["rounds"].as_u64() >= Some(now + 2)
+        rounds().await >= Some(now + 2)
     })
     .await;
 }
@@ -77,8 +80,8 @@ async fn noticed(proxy: &Proxy) {
 /// Who answers; nobody if the status is not 200.
 async fn who_answers(proxy: &Proxy) -> Option<String> {
     let answer = proxy.get("/").send().await;
-    let who = (answer.status == 200).then(|| answer.json());
-    who.and_then(|who| who["upstream"].as_str().map(str::to_owned))
+    let json = (answer.status == 200).then(|| answer.json())?;
+    Some(json.get("upstream")?.as_str()?.to_owned())
 }
 
 /// After a change from one backend to another, a broken file: the other one stays.
