@@ -7,13 +7,15 @@ const EXERCISE: &str = "4-2";
 
 const BURSTS: &str = "a line in which each stands as many times as it has weight gives the heavy one its share all at once";
 
-/// The backends a, b and c.
+/// The backends a, b and c, in the order of their addresses, which is that of the balancer.
 async fn three() -> [Upstream; 3] {
-    [
+    let mut three = [
         Upstream::echo().await,
         Upstream::echo().await,
         Upstream::echo().await,
-    ]
+    ];
+    three.sort_by_key(Upstream::address);
+    three
 }
 
 async fn start(weights: &str, upstreams: &[Upstream; 3]) -> Proxy {

@@ -1,5 +1,5 @@
 //! Draws both from all: of three backends, one draw of nine is the slow one against itself.
-//! fails: with_one_slow_backend_the_99th_percentile_is_a_third_of_round_robins
+//! fails: a_slow_backend_hardly_shows_in_the_99th_percentile
 
 // TODO 4.7
 // as in the solution
