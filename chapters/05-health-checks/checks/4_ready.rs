@@ -1,0 +1,1 @@
+//! 5.4 Ready means checked

@@ -1,0 +1,1 @@
+//! 5.7 Circuit breaker

@@ -1,0 +1,1 @@
+//! 5.8 Never empty

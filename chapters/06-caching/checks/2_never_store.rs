@@ -1,0 +1,1 @@
+//! 6.2 Never store what is not yours

@@ -1,0 +1,1 @@
+//! 6.8 Ranges and a bounded store
