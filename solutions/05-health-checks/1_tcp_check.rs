@@ -56,17 +56,19 @@ impl ProxyHttp for Edge {
         Ok(Box::new(peer))
     }
 
-    /// Nothing was sent yet, so another backend can have the request, whatever its method.
     fn fail_to_connect(
         &self,
         _session: &mut Session,
         _peer: &HttpPeer,
         ctx: &mut Ctx,
-        mut error: Box<Error>,
+        error: Box<Error>,
     ) -> Box<Error> {
+        // TODO 5.1: nothing was sent yet, so another backend can have the request, whatever its method.
+        let mut error = error;
         ctx.failed.extend(ctx.backend.take());
         error.set_retry(true);
         error
+        // END TODO
     }
 
     async fn response_filter(

@@ -56,17 +56,17 @@ impl ProxyHttp for Edge {
         Ok(Box::new(peer))
     }
 
-    /// Nothing was sent yet, so another backend can have the request, whatever its method.
     fn fail_to_connect(
         &self,
         _session: &mut Session,
         _peer: &HttpPeer,
         ctx: &mut Ctx,
-        mut error: Box<Error>,
+        error: Box<Error>,
     ) -> Box<Error> {
+        // TODO 5.1: nothing was sent yet, so another backend can have the request, whatever its method.
         ctx.failed.extend(ctx.backend.take());
-        error.set_retry(true);
         error
+        // END TODO
     }
 
     async fn response_filter(
@@ -90,8 +90,10 @@ fn balancer(
 ) -> std::io::Result<Arc<LoadBalancer<RoundRobin>>> {
     let mut balancer = LoadBalancer::try_from_iter(upstreams)?;
     // TODO 5.1: check every backend once per `interval`, side by side, and wait `timeout` at most.
-    println!("A check every {interval:?}, of {timeout:?} at most");
-    balancer.set_health_check(TcpHealthCheck::new());
+    let mut check = TcpHealthCheck::new();
+    check.peer_template.options.connection_timeout = Some(timeout);
+    balancer.set_health_check(check);
+    balancer.update_frequency = Some(interval);
     // END TODO
     // Only as a service of the server does it check anything.
     let service = background_service("health checks", balancer);

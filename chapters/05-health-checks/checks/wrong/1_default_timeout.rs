@@ -2,6 +2,10 @@
 //! fails: a_backend_that_hangs_is_given_up_in_time
 
 // TODO 5.1
+// as in the solution
+// END TODO
+
+// TODO 5.1
 println!("checks of {timeout:?} at most");
 balancer.set_health_check(TcpHealthCheck::new());
 balancer.health_check_frequency = Some(interval);
