@@ -1,6 +1,9 @@
 //! What is known of one request.
 
-use std::{net::SocketAddr, time::Instant};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use pingora_load_balancing::Backend;
 
@@ -21,6 +24,8 @@ pub(crate) struct Ctx {
     pub(crate) failed: Vec<SocketAddr>,
     pub(crate) attempt: Option<Attempt>,
     pub(crate) pass: Option<Pass>,
+    /// How long the breaker stays open, if it is.
+    pub(crate) wait: Option<Duration>,
     /// What the upstream did wrong at the last try.
     pub(crate) blame: Option<String>,
     /// The whole request is on its way at the last try.
@@ -38,6 +43,7 @@ impl Ctx {
             failed: Vec::new(),
             attempt: None,
             pass: None,
+            wait: None,
             blame: None,
             sent_whole: false,
         }

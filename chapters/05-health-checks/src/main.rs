@@ -63,7 +63,10 @@ impl ProxyHttp for Edge {
         let now = Instant::now();
         self.fleet.budget.request(now);
         let pass = self.fleet.breaker.pass(now);
-        ctx.pass = Some(pass.map_err(|_| Error::explain(HTTPStatus(503), "the breaker is open"))?);
+        ctx.pass = Some(pass.map_err(|wait| {
+            ctx.wait = Some(wait);
+            Error::explain(HTTPStatus(503), "the breaker is open")
+        })?);
         Ok(false)
     }
 
@@ -149,7 +152,8 @@ impl ProxyHttp for Edge {
         ctx: &mut Ctx,
     ) -> FailToProxy {
         let status = errors::status(error);
-        if let Err(error) = errors::answer(session, status, &ctx.id, self.retry_after).await {
+        let retry_after = ctx.wait.map_or(self.retry_after, |wait| wait.as_secs() + 1);
+        if let Err(error) = errors::answer(session, status, &ctx.id, retry_after).await {
             info!("{} the client did not take the answer: {error}", ctx.id);
         }
         FailToProxy {
