@@ -17,6 +17,8 @@ use crate::{
 const MAX_ITERATIONS: usize = 256;
 
 pub(crate) struct Fleet {
+    /// In the order in which they were named.
+    pub(crate) addresses: Vec<SocketAddr>,
     pub(crate) balancer: Arc<LoadBalancer<RoundRobin>>,
     pub(crate) rounds: Arc<Rounds>,
     pub(crate) board: Arc<Board>,

@@ -76,6 +76,7 @@ fn parts(
     let rounds = Rounds::new(Arc::clone(&balancer), interval, fall);
     let rounds = background_service("health checks", rounds);
     let fleet = Fleet {
+        addresses: upstreams.to_vec(),
         balancer,
         rounds: rounds.task(),
         board,

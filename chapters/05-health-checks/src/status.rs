@@ -161,16 +161,12 @@ fn in_text(fleet: &Fleet, now: Instant) -> String {
 
 /// Every backend: what the checks say of it, or if they are content, what its answers said.
 fn lines(fleet: &Fleet, now: Instant) -> Vec<Line> {
-    let line = |shown: Shown| {
-        let entry = fleet.board.entry(shown.backend)?;
-        Some(Line::new(&entry, shown, now))
+    let shown = fleet.outliers.shown(now);
+    let line = |address: &SocketAddr| {
+        let shown = shown.iter().find(|it| it.backend == *address)?;
+        Some(Line::new(&fleet.board.entry(*address)?, shown.clone(), now))
     };
-    fleet
-        .outliers
-        .shown(now)
-        .into_iter()
-        .filter_map(line)
-        .collect()
+    fleet.addresses.iter().filter_map(line).collect()
 }
 
 impl Line {
