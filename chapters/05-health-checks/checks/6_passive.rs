@@ -1,1 +1,379 @@
-//! 5.6 Passive
+//! 5.6 Who fails so many requests in a row gets none for a while; the while grows; only the upstream's own failures
+//! count.
+
+use lab::{Proxy, ProxyBuilder, Reply, Upstream, eventually, expect};
+use serde_json::Value;
+
+const EXERCISE: &str = "5-6";
+
+const ONLY_ITS_OWN: &str = "error.esource() says on whose side it happened; an upstream is to blame for its own failures only";
+const IN_A_ROW: &str = "count failures in a row: any success begins again at 0";
+
+/// A proxy that ejects after two failures, for an hour.
+fn strict() -> ProxyBuilder {
+    Proxy::of(EXERCISE)
+        .env("FAILURES", "2")
+        .env("COOL_DOWN_MS", "3600000")
+        .env("COOL_DOWN_MAX_MS", "36000000")
+        .env("READ_TIMEOUT_MS", "100")
+}
+
+/// What `/status` says of the first upstream.
+async fn first(proxy: &Proxy) -> Value {
+    proxy.get("/status").send().await.json()["backends"][0].clone()
+}
+
+async fn expect_first_out(proxy: &Proxy) {
+    let status = first(proxy).await;
+    let what = format!("the first upstream to be out, but /status says {status}");
+    proxy.expect(status["state"] == "out", what).usually(
+        "failed() decides: at policy.failures in a row the backend gets a cool_down, and choose() leaves it out",
+    );
+}
+
+async fn until_first_is_in(proxy: &Proxy) {
+    eventually("/status says that the first upstream is in", || async {
+        first(proxy).await["state"] == "in"
+    })
+    .usually("look() runs before each request and each /status: there the cool-down can end")
+    .await;
+}
+
+/// Sends one request after the other; two upstreams that are in take turns.
+async fn send(count: usize, proxy: &Proxy) {
+    for _ in 0..count {
+        proxy.get("/").send().await;
+    }
+}
+
+#[tokio::test]
+async fn so_many_failures_in_a_row_eject() {
+    let (failing, other) = (Upstream::refusing().await, Upstream::echo().await);
+    let proxy = strict()
+        .env("FAILURES", "3")
+        .in_front_of_all([&failing, &other])
+        .await;
+
+    let mut failed = 0;
+    for _ in 0..20 {
+        failed += usize::from(proxy.get("/").send().await.status == 502);
+    }
+
+    expect(
+        failed == 3,
+        format!("3 clients that meet the broken upstream, but {failed} did"),
+    )
+    .usually("self.failures counts one request after the other; at policy.failures the backend goes out, and choose() leaves it out");
+}
+
+#[tokio::test]
+async fn a_success_begins_the_count_again() {
+    let replies = [503, 200, 503, 200, 503, 200, 503, 503].map(Reply::status);
+    let (failing, other) = (Upstream::script(replies).await, Upstream::echo().await);
+    let proxy = strict().in_front_of_all([&failing, &other]).await;
+
+    send(30, &proxy).await;
+
+    failing.expect_requests(8).usually(IN_A_ROW);
+}
+
+#[tokio::test]
+async fn an_upstream_that_cannot_do_its_work_fails() {
+    for status in [502, 503, 504] {
+        let failing = Upstream::always(Reply::status(status)).await;
+        let other = Upstream::echo().await;
+        let proxy = strict().in_front_of_all([&failing, &other]).await;
+
+        send(10, &proxy).await;
+
+        failing.expect_requests(2).usually(
+            "502, 503 and 504 say that the server, or what is behind it, cannot do its work",
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_answer_about_the_request_is_no_failure() {
+    let replies = [404, 500, 400, 500, 501, 500, 502, 502].map(Reply::status);
+    let (failing, other) = (Upstream::script(replies).await, Upstream::echo().await);
+    let proxy = strict().in_front_of_all([&failing, &other]).await;
+
+    send(30, &proxy).await;
+
+    failing
+        .expect_requests(8)
+        .usually("a request that makes the server answer 400, 404, 500 or 501 could eject one server after the other");
+}
+
+#[tokio::test]
+async fn who_breaks_off_or_stays_silent_fails() {
+    for reply in [
+        Reply::reset(),
+        Reply::close(),
+        Reply::truncated(10, "hello"),
+        Reply::stall(),
+    ] {
+        let (failing, other) = (Upstream::always(reply).await, Upstream::echo().await);
+        let proxy = strict().in_front_of_all([&failing, &other]).await;
+
+        send(10, &proxy).await;
+
+        failing
+            .expect_requests(2)
+            .usually("logging has the error of a request that did not come to its end");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_is_not_the_upstreams_fault() {
+    let replies = [
+        Reply::status(503),
+        Reply::text(200, "late").gate(),
+        Reply::pieces(["first", "second"]),
+        Reply::status(503),
+    ];
+    let (slow, other) = (Upstream::script(replies).await, Upstream::echo().await);
+    let proxy = strict()
+        .env("READ_TIMEOUT_MS", "3600000")
+        .in_front_of_all([&slow, &other])
+        .await;
+
+    send(2, &proxy).await;
+    // One leaves before the answer, one in the middle of it.
+    for number in [2, 3] {
+        let mut client = proxy.connect().await;
+        let request = format!("GET /gone-{number} HTTP/1.1\r\nHost: edge.example\r\n\r\n");
+        client.send(request).await;
+        slow.wait_for_requests(number).await;
+        if number == 3 {
+            client.read_some().await;
+        }
+        drop(client);
+        eventually("a line in the log about the request", || async {
+            !proxy.log_lines_with(&format!("/gone-{number}")).is_empty()
+        })
+        .await;
+        let status = first(&proxy).await;
+        expect(
+            status["state"] == "in" && status["failures"] == 1,
+            format!("one failure to be counted, but /status says {status}"),
+        )
+        .usually(ONLY_ITS_OWN);
+        send(1, &proxy).await;
+    }
+
+    send(4, &proxy).await;
+    expect_first_out(&proxy).await;
+}
+
+#[tokio::test]
+async fn an_upload_that_the_client_does_not_finish_is_not_the_upstreams_fault() {
+    let (failing, other) = (
+        Upstream::always(Reply::status(503)).await,
+        Upstream::echo().await,
+    );
+    let proxy = strict().in_front_of_all([&failing, &other]).await;
+
+    let mut stuck = proxy.connect().await;
+    stuck
+        .send("POST /stuck HTTP/1.1\r\nHost: edge.example\r\nContent-Length: 10\r\n\r\nhello")
+        .await;
+    proxy.wait_for_log("/stuck").await;
+
+    let status = first(&proxy).await;
+    expect(
+        status["failures"] == 0,
+        format!("no failure to be counted, but /status says {status}"),
+    )
+    .usually("a read time-out before ctx.sent is the client's: the upstream waits as we do");
+    send(6, &proxy).await;
+    failing.expect_requests(3);
+}
+
+#[tokio::test]
+async fn after_the_cool_down_it_is_in_again() {
+    let (failing, other) = (Upstream::refusing().await, Upstream::echo().await);
+    let proxy = strict()
+        .env("COOL_DOWN_MS", "100")
+        .in_front_of_all([&failing, &other])
+        .await;
+
+    fail_first(&proxy).await;
+    failing.accept().await;
+    until_first_is_in(&proxy).await;
+
+    for _ in 0..6 {
+        proxy.get("/").send().await.expect_status(200);
+    }
+    failing.expect_requests(3);
+}
+
+#[tokio::test]
+async fn each_cool_down_is_twice_as_long_up_to_the_longest() {
+    let (failing, other) = (Upstream::refusing().await, Upstream::echo().await);
+    let proxy = strict()
+        .env("COOL_DOWN_MS", "40")
+        .env("COOL_DOWN_MAX_MS", "100")
+        .in_front_of_all([&failing, &other])
+        .await;
+
+    let mut ejections = 0;
+    while ejections < 4 {
+        let status = fail_first(&proxy).await;
+        ejections = status["ejections"].as_u64().unwrap_or_default();
+        let wanted = [0, 40, 80, 100].get(ejections as usize).unwrap_or(&100);
+        expect(
+            ejections > 0 && status["cool_down_ms"] == *wanted,
+            format!(
+                "cool-downs of 40, 80, 100, 100 ms for ejections 1 to 4, but /status says {status}"
+            ),
+        )
+        .usually("self.ejections says how often to double; it stays when the backend returns");
+        until_first_is_in(&proxy).await;
+    }
+}
+
+#[tokio::test]
+async fn who_stayed_in_for_long_begins_with_the_first_cool_down() {
+    let (failing, other) = (Upstream::refusing().await, Upstream::echo().await);
+    let proxy = strict()
+        .env("COOL_DOWN_MS", "40")
+        .env("FORGET_MS", "1")
+        .in_front_of_all([&failing, &other])
+        .await;
+
+    for _ in 0..3 {
+        let status = fail_first(&proxy).await;
+        expect(
+            status["cool_down_ms"] == 40,
+            format!("a cool-down of 40 ms, but /status says {status}"),
+        )
+        .usually(
+            "what was long ago says little: forget the ejections of who is in for policy.forget",
+        );
+        eventually("/status says that the first is in for 5 ms", || async {
+            let status = first(&proxy).await;
+            status["state"] == "in" && status["since_ms"].as_u64() >= Some(5)
+        })
+        .await;
+    }
+}
+
+/// Sends requests until the first upstream, which fails, is out, and gives what `/status` says then.
+async fn fail_first(proxy: &Proxy) -> Value {
+    for _ in 0..20 {
+        send(1, proxy).await;
+        let status = first(proxy).await;
+        if status["state"] == "out" {
+            return status;
+        }
+    }
+    expect_first_out(proxy).await;
+    Value::Null
+}
+
+#[tokio::test]
+async fn the_last_one_stays_in_whatever_it_does() {
+    let failing = Upstream::always(Reply::status(503)).await;
+    let last = Upstream::always(Reply::status(503)).await;
+    let proxy = strict().in_front_of_all([&failing, &last]).await;
+
+    send(20, &proxy).await;
+
+    failing.expect_requests(2);
+    last.expect_requests(18)
+        .usually("a bad answer is better than none: `last` says that no other one is in");
+}
+
+#[tokio::test]
+async fn failures_that_come_late_do_not_prolong_it() {
+    let (failing, other) = (
+        Upstream::always(Reply::status(503).gate()).await,
+        Upstream::echo().await,
+    );
+    let proxy = strict().in_front_of_all([&failing, &other]).await;
+
+    let requests: Vec<_> = (0..12)
+        .map(|_| tokio::spawn(proxy.get("/").send()))
+        .collect();
+    failing.wait_for_requests(6).await;
+    (0..6).for_each(|_| failing.release());
+    for request in requests {
+        request.await.unwrap();
+    }
+
+    expect_first_out(&proxy).await;
+    let status = first(&proxy).await;
+    expect(
+        status["cool_down_ms"] == 3_600_000 && status["ejections"] == 1,
+        format!("one ejection for 3600000 ms, but /status says {status}"),
+    )
+    .usually("six requests were under way: two eject, and the other four find it out already");
+}
+
+#[tokio::test]
+async fn the_status_says_since_when_and_why() {
+    let (failing, other) = (
+        Upstream::always(Reply::status(503)).await,
+        Upstream::echo().await,
+    );
+    let proxy = strict().in_front_of_all([&failing, &other]).await;
+    eventually("both are in for 20 ms", || async {
+        first(&proxy).await["since_ms"].as_u64() >= Some(20)
+    })
+    .await;
+
+    send(8, &proxy).await;
+    expect_first_out(&proxy).await;
+
+    let all = proxy.get("/status").send().await.json();
+    let (failed, still_in) = (&all["backends"][0], &all["backends"][1]);
+    expect(
+        failed["since_ms"].as_u64() < still_in["since_ms"].as_u64(),
+        format!("the first to be out for less long than the other is in, but /status says {all}"),
+    )
+    .usually("since is when the state began, not when the program did");
+    expect(
+        failed["why"]
+            .as_str()
+            .is_some_and(|why| why.contains("503")),
+        format!("a reason with the status 503, but /status says {failed}"),
+    );
+}
+
+mod given {
+    use super::*;
+
+    #[tokio::test]
+    async fn upstreams_that_answer_take_turns() {
+        let (one, two) = (Upstream::echo().await, Upstream::echo().await);
+        let proxy = strict().in_front_of_all([&one, &two]).await;
+
+        send(10, &proxy).await;
+
+        one.expect_requests(5);
+        two.expect_requests(5);
+    }
+
+    #[tokio::test]
+    async fn at_the_start_all_are_in() {
+        let (one, two) = (Upstream::refusing().await, Upstream::echo().await);
+        let proxy = strict().in_front_of_all([&one, &two]).await;
+
+        let status = proxy.get("/status").send().await;
+
+        status.expect_json("/backends/0/state", "in");
+        status.expect_json("/backends/1/state", "in");
+    }
+
+    #[tokio::test]
+    async fn a_number_that_is_none_is_refused() {
+        let ended = Proxy::of(EXERCISE)
+            .env("COOL_DOWN_MS", "soon")
+            .run_to_end()
+            .await;
+
+        ended.expect_code(2);
+        ended.expect_stderr_contains("COOL_DOWN_MS");
+    }
+}
