@@ -1,0 +1,57 @@
+//! Half open lets everybody through: the upstream that has come back is run over at once.
+//! fails: of_many_at_once_one_is_the_probe
+
+// TODO 5.7
+impl Breaker {
+    /// Lets a request pass, or says how long it may take until one does.
+    fn pass(self: &Arc<Self>, now: Instant) -> Result<Pass, Duration> {
+        let mut circuit = self.circuit(now);
+        let open = now.saturating_duration_since(circuit.since);
+        match circuit.state {
+            State::Open => return Err(self.open.saturating_sub(open)),
+            // Seen and taken under one lock: of many that come at once, one gets it.
+            State::HalfOpen => circuit.probing = true,
+            State::Closed => {}
+        }
+        Ok(Pass {
+            breaker: Arc::clone(self),
+            probe: circuit.probing,
+        })
+    }
+}
+
+impl Pass {
+    /// What came of it.
+    fn report(mut self, verdict: Verdict, now: Instant) {
+        let mut circuit = self.breaker.circuit(now);
+        // What was sent before a change says nothing of the state that is: in half open only the probe decides.
+        match (circuit.state, self.probe, verdict) {
+            (State::Closed, false, Verdict::Works) => circuit.failures = 0,
+            (State::Closed, false, Verdict::Fails(why)) => {
+                circuit.failures += 1;
+                if circuit.failures >= self.breaker.failures {
+                    circuit.change(State::Open, why, now);
+                }
+            }
+            (State::HalfOpen, true, Verdict::Works) => {
+                self.probe = false;
+                circuit.change(State::Closed, "the probe worked".to_owned(), now);
+            }
+            (State::HalfOpen, true, Verdict::Fails(why)) => {
+                self.probe = false;
+                circuit.change(State::Open, format!("the probe failed: {why}"), now);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Drop for Pass {
+    /// A probe that ends without an outcome makes room for the next one, whatever ended it.
+    fn drop(&mut self) {
+        if self.probe {
+            self.breaker.circuit(Instant::now()).probing = false;
+        }
+    }
+}
+// END TODO
