@@ -138,7 +138,7 @@ async fn for_a_client_that_has_gone_nothing_is_tried_again() {
         .await;
     slow.wait_for_requests(1).await;
     drop(client);
-    eventually("the proxy's line about this request", || async {
+    eventually("the proxy's line about this request", async || {
         let lines = proxy.log_lines_with("GET /gone");
         lines.iter().any(|line| line.contains(" of 3"))
     })

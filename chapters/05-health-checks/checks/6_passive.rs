@@ -32,7 +32,7 @@ async fn expect_first_out(proxy: &Proxy) {
 }
 
 async fn until_first_is_in(proxy: &Proxy) {
-    eventually("/status says that the first upstream is in", || async {
+    eventually("/status says that the first upstream is in", async || {
         first(proxy).await["state"] == "in"
     })
     .usually("look() runs before each request and each /status: there the cool-down can end")
@@ -149,7 +149,7 @@ async fn a_client_that_goes_away_is_not_the_upstreams_fault() {
             client.read_some().await;
         }
         drop(client);
-        eventually("a line in the log about the request", || async {
+        eventually("a line in the log about the request", async || {
             !proxy.log_lines_with(&format!("/gone-{number}")).is_empty()
         })
         .await;
@@ -251,7 +251,7 @@ async fn who_stayed_in_for_long_begins_with_the_first_cool_down() {
         .usually(
             "what was long ago says little: forget the ejections of who is in for policy.forget",
         );
-        eventually("/status says that the first is in for 5 ms", || async {
+        eventually("/status says that the first is in for 5 ms", async || {
             let status = first(&proxy).await;
             status["state"] == "in" && status["since_ms"].as_u64() >= Some(5)
         })
@@ -318,7 +318,7 @@ async fn the_status_says_since_when_and_why() {
         Upstream::echo().await,
     );
     let proxy = strict().in_front_of_all([&failing, &other]).await;
-    eventually("both are in for 20 ms", || async {
+    eventually("both are in for 20 ms", async || {
         first(&proxy).await["since_ms"].as_u64() >= Some(20)
     })
     .await;

@@ -32,7 +32,7 @@ async fn status(proxy: &Proxy) -> Value {
 }
 
 async fn until_half_open(proxy: &Proxy) {
-    eventually("/status says half-open", || async {
+    eventually("/status says half-open", async || {
         status(proxy).await["state"] == "half-open"
     })
     .await;
@@ -132,7 +132,7 @@ async fn of_many_at_once_one_is_the_probe() {
         .collect();
     eventually(
         "each of the 20 to be answered or at the upstream",
-        || async {
+        async || {
             let answered = requests.iter().filter(|it| it.is_finished()).count();
             answered + upstream.requests().len() >= 22
         },
@@ -278,7 +278,7 @@ async fn what_was_sent_before_it_opened_does_not_close_it() {
 async fn the_status_says_since_when_and_why() {
     let broken = Upstream::always(Reply::status(503)).await;
     let proxy = strict().in_front_of(&broken).await;
-    eventually("closed for 20 ms", || async {
+    eventually("closed for 20 ms", async || {
         status(&proxy).await["since_ms"].as_u64() >= Some(20)
     })
     .await;
