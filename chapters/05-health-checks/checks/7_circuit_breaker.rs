@@ -31,9 +31,13 @@ async fn status(proxy: &Proxy) -> Value {
     proxy.get("/status").send().await.json()
 }
 
+fn is(state: &str, status: &Value) -> bool {
+    status.get("state").is_some_and(|it| it == state)
+}
+
 async fn until_half_open(proxy: &Proxy) {
     eventually("/status says half-open", async || {
-        status(proxy).await["state"] == "half-open"
+        is("half-open", &status(proxy).await)
     })
     .await;
 }
@@ -41,7 +45,7 @@ async fn until_half_open(proxy: &Proxy) {
 async fn expect_state(state: &str, proxy: &Proxy) {
     let now = status(proxy).await;
     let what = format!("the breaker to be {state}, but /status says {now}");
-    proxy.expect(now["state"] == state, what);
+    proxy.expect(is(state, &now), what);
 }
 
 /// Sends one request after the other.
@@ -183,7 +187,7 @@ async fn a_probe_that_fails_opens_it_again() {
 
     let now = status(&proxy).await;
     expect(
-        now["state"] == "open",
+        is("open", &now),
         format!("open again after one failure, but /status says {now}"),
     )
     .usually("in half open the probe decides: there is no second failure to wait for");
@@ -291,7 +295,7 @@ async fn the_status_says_since_when_and_why() {
     let most = before.elapsed().as_millis();
     let since = now["since_ms"].as_u64().map(u128::from);
     expect(
-        now["state"] == "open" && since.is_some_and(|since| since <= most),
+        is("open", &now) && since.is_some_and(|since| since <= most),
         format!("open for at most {most} ms, but /status says {now}"),
     );
     expect(
