@@ -75,13 +75,16 @@ enum Verdict {
 fn verdict(error: Option<&Error>, status: u16, sent: bool) -> Verdict {
     use pingora::{ErrorSource::Upstream, ErrorType::ReadTimedout};
     match error {
-        // The server, or what is behind it, cannot do its work (RFC 9110, section 15.6).
-        None if [502, 503, 504].contains(&status) => Verdict::Fails(format!("status {status}")),
-        None => Verdict::Works,
-        Some(error) if error.esource() != &Upstream => Verdict::Nothing,
         // It waits for the client, as we do.
         Some(error) if error.etype() == &ReadTimedout && !sent => Verdict::Nothing,
-        Some(error) => Verdict::Fails(error.etype().as_str().to_owned()),
+        Some(error) if error.esource() == &Upstream => {
+            Verdict::Fails(error.etype().as_str().to_owned())
+        }
+        // The server, or what is behind it, cannot do its work (RFC 9110, section 15.6). That stands, whether or not
+        // the client waited for the end.
+        _ if [502, 503, 504].contains(&status) => Verdict::Fails(format!("status {status}")),
+        None => Verdict::Works,
+        Some(_) => Verdict::Nothing,
     }
 }
 // END TODO

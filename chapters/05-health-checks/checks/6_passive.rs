@@ -73,7 +73,8 @@ async fn so_many_failures_in_a_row_eject() {
 
 #[tokio::test]
 async fn a_success_begins_the_count_again() {
-    let replies = [503, 200, 503, 200, 503, 200, 503, 503].map(Reply::status);
+    let replies =
+        [503, 200, 503, 200, 503, 200, 503, 503].map(|status| Reply::text(status, "text"));
     let (failing, other) = (Upstream::script(replies).await, Upstream::echo().await);
     let proxy = strict().in_front_of_all([&failing, &other]).await;
 
@@ -85,7 +86,7 @@ async fn a_success_begins_the_count_again() {
 #[tokio::test]
 async fn an_upstream_that_cannot_do_its_work_fails() {
     for status in [502, 503, 504] {
-        let failing = Upstream::always(Reply::status(status)).await;
+        let failing = Upstream::always(Reply::text(status, "text")).await;
         let other = Upstream::echo().await;
         let proxy = strict().in_front_of_all([&failing, &other]).await;
 
@@ -99,7 +100,8 @@ async fn an_upstream_that_cannot_do_its_work_fails() {
 
 #[tokio::test]
 async fn an_answer_about_the_request_is_no_failure() {
-    let replies = [404, 500, 400, 500, 501, 500, 502, 502].map(Reply::status);
+    let replies =
+        [404, 500, 400, 500, 501, 500, 502, 502].map(|status| Reply::text(status, "text"));
     let (failing, other) = (Upstream::script(replies).await, Upstream::echo().await);
     let proxy = strict().in_front_of_all([&failing, &other]).await;
 
@@ -132,10 +134,10 @@ async fn who_breaks_off_or_stays_silent_fails() {
 #[tokio::test]
 async fn a_client_that_goes_away_is_not_the_upstreams_fault() {
     let replies = [
-        Reply::status(503),
+        Reply::text(503, "text"),
         Reply::text(200, "late").gate(),
         Reply::pieces(["first", "second"]),
-        Reply::status(503),
+        Reply::text(503, "text"),
     ];
     let (slow, other) = (Upstream::script(replies).await, Upstream::echo().await);
     let proxy = strict()
@@ -174,7 +176,7 @@ async fn a_client_that_goes_away_is_not_the_upstreams_fault() {
 #[tokio::test]
 async fn an_upload_that_the_client_does_not_finish_is_not_the_upstreams_fault() {
     let (failing, other) = (
-        Upstream::always(Reply::status(503)).await,
+        Upstream::always(Reply::text(503, "text")).await,
         Upstream::echo().await,
     );
     let proxy = strict().in_front_of_all([&failing, &other]).await;
@@ -279,8 +281,8 @@ async fn fail_first(proxy: &Proxy) -> Value {
 
 #[tokio::test]
 async fn the_last_one_stays_in_whatever_it_does() {
-    let failing = Upstream::always(Reply::status(503)).await;
-    let last = Upstream::always(Reply::status(503)).await;
+    let failing = Upstream::always(Reply::text(503, "text")).await;
+    let last = Upstream::always(Reply::text(503, "text")).await;
     let proxy = strict().in_front_of_all([&failing, &last]).await;
 
     send(20, &proxy).await;
@@ -293,7 +295,7 @@ async fn the_last_one_stays_in_whatever_it_does() {
 #[tokio::test]
 async fn failures_that_come_late_do_not_prolong_it() {
     let (failing, other) = (
-        Upstream::always(Reply::status(503).gate()).await,
+        Upstream::always(Reply::text(503, "text").gate()).await,
         Upstream::echo().await,
     );
     let proxy = strict().in_front_of_all([&failing, &other]).await;
@@ -319,7 +321,7 @@ async fn failures_that_come_late_do_not_prolong_it() {
 #[tokio::test]
 async fn the_status_says_since_when_and_why() {
     let (failing, other) = (
-        Upstream::always(Reply::status(503)).await,
+        Upstream::always(Reply::text(503, "text")).await,
         Upstream::echo().await,
     );
     let proxy = strict().in_front_of_all([&failing, &other]).await;

@@ -23,7 +23,7 @@ fn quick() -> ProxyBuilder {
 
 /// Replies of an upstream that fails twice and then does something else.
 fn fails_twice_then(replies: impl IntoIterator<Item = Reply>) -> Vec<Reply> {
-    let failures = [Reply::status(503), Reply::status(503)];
+    let failures = [Reply::text(503, "text"), Reply::text(503, "text")];
     failures.into_iter().chain(replies).collect()
 }
 
@@ -64,7 +64,7 @@ fn expect_turned_away(answer: &Response) {
 
 #[tokio::test]
 async fn after_failures_in_a_row_the_upstream_sees_nothing() {
-    let broken = Upstream::always(Reply::status(503)).await;
+    let broken = Upstream::always(Reply::text(503, "text")).await;
     let proxy = strict().env("FAILURES", "3").in_front_of(&broken).await;
 
     send(10, &proxy).await;
@@ -75,7 +75,7 @@ async fn after_failures_in_a_row_the_upstream_sees_nothing() {
 
 #[tokio::test]
 async fn an_open_breaker_answers_503_with_retry_after() {
-    let broken = Upstream::always(Reply::status(503)).await;
+    let broken = Upstream::always(Reply::text(503, "text")).await;
     let proxy = strict().in_front_of(&broken).await;
 
     send(2, &proxy).await;
@@ -95,7 +95,8 @@ async fn an_open_breaker_answers_503_with_retry_after() {
 
 #[tokio::test]
 async fn a_success_begins_the_count_again() {
-    let replies = [503, 200, 503, 404, 503, 500, 503, 503].map(Reply::status);
+    let replies =
+        [503, 200, 503, 404, 503, 500, 503, 503].map(|status| Reply::text(status, "text"));
     let broken = Upstream::script(replies).await;
     let proxy = strict().in_front_of(&broken).await;
 
@@ -174,7 +175,7 @@ async fn a_probe_that_works_closes_it() {
 
 #[tokio::test]
 async fn a_probe_that_fails_opens_it_again() {
-    let upstream = Upstream::always(Reply::status(503)).await;
+    let upstream = Upstream::always(Reply::text(503, "text")).await;
     let proxy = Proxy::of(EXERCISE)
         .env("FAILURES", "2")
         .env("OPEN_MS", "500")
@@ -225,9 +226,9 @@ async fn a_probe_whose_client_goes_away_makes_room_for_the_next() {
 #[tokio::test]
 async fn a_client_that_goes_away_is_no_failure() {
     let replies = [
-        Reply::status(503),
+        Reply::text(503, "text"),
         Reply::text(200, "late").gate(),
-        Reply::status(503),
+        Reply::text(503, "text"),
     ];
     let upstream = Upstream::script(replies).await;
     let proxy = strict().in_front_of(&upstream).await;
@@ -254,8 +255,8 @@ async fn a_client_that_goes_away_is_no_failure() {
 async fn what_was_sent_before_it_opened_does_not_close_it() {
     let replies = [
         Reply::text(200, "late").gate(),
-        Reply::status(503),
-        Reply::status(503),
+        Reply::text(503, "text"),
+        Reply::text(503, "text"),
         Reply::text(200, "probe").gate(),
         Reply::text(200, "one too many"),
     ];
@@ -280,7 +281,7 @@ async fn what_was_sent_before_it_opened_does_not_close_it() {
 
 #[tokio::test]
 async fn the_status_says_since_when_and_why() {
-    let broken = Upstream::always(Reply::status(503)).await;
+    let broken = Upstream::always(Reply::text(503, "text")).await;
     let proxy = strict().in_front_of(&broken).await;
     eventually("closed for 20 ms", async || {
         status(&proxy).await["since_ms"].as_u64() >= Some(20)

@@ -18,7 +18,7 @@ fn strict() -> ProxyBuilder {
 }
 
 async fn failing() -> Upstream {
-    Upstream::always(Reply::status(503)).await
+    Upstream::always(Reply::text(503, "text")).await
 }
 
 async fn status(proxy: &Proxy) -> Value {
@@ -237,7 +237,7 @@ mod given {
 
     #[tokio::test]
     async fn who_returns_alone_gets_everything() {
-        let replies = [Reply::status(503), Reply::text(200, "well")];
+        let replies = [Reply::text(503, "text"), Reply::text(200, "well")];
         let upstream = Upstream::script(replies).await;
         let proxy = strict()
             .env("COOL_DOWN_MS", "1")

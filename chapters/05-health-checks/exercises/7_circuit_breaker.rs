@@ -167,10 +167,12 @@ impl State {
 /// Whose fault is it? As in exercise 5.6.
 fn verdict(error: Option<&Error>, status: u16) -> Verdict {
     match error {
-        None if [502, 503, 504].contains(&status) => Verdict::Fails(format!("status {status}")),
+        Some(error) if error.esource() == &ErrorSource::Upstream => {
+            Verdict::Fails(error.etype().as_str().to_owned())
+        }
+        _ if [502, 503, 504].contains(&status) => Verdict::Fails(format!("status {status}")),
         None => Verdict::Works,
-        Some(error) if error.esource() != &ErrorSource::Upstream => Verdict::Nothing,
-        Some(error) => Verdict::Fails(error.etype().as_str().to_owned()),
+        Some(_) => Verdict::Nothing,
     }
 }
 
