@@ -38,6 +38,18 @@ async fn after(first: &Upstream) -> Upstream {
 }
 
 #[tokio::test]
+async fn backends_are_checked_again_and_again() {
+    let upstreams = [Upstream::echo().await, Upstream::echo().await];
+    let _proxy = checked_every_20_ms().in_front_of_all(&upstreams).await;
+
+    soon("three checks of each backend", async || {
+        upstreams.iter().all(|upstream| upstream.connections() >= 3)
+    })
+    .usually(ONCE)
+    .await;
+}
+
+#[tokio::test]
 async fn a_killed_backend_leaves() {
     let [up, killed] = [Upstream::echo().await, Upstream::echo().await];
     let proxy = checked_every_20_ms().in_front_of_all([&up, &killed]).await;
@@ -66,18 +78,6 @@ async fn a_killed_backend_comes_back() {
     soon("a request for the backend that is back", async || {
         proxy.get("/").send().await.expect_status(200);
         !killed.requests().is_empty()
-    })
-    .usually(ONCE)
-    .await;
-}
-
-#[tokio::test]
-async fn backends_are_checked_again_and_again() {
-    let upstreams = [Upstream::echo().await, Upstream::echo().await];
-    let _proxy = checked_every_20_ms().in_front_of_all(&upstreams).await;
-
-    soon("three checks of each backend", async || {
-        upstreams.iter().all(|upstream| upstream.connections() >= 3)
     })
     .usually(ONCE)
     .await;

@@ -53,6 +53,7 @@ async fn what_is_not_a_report_is_not_health() {
         "{}",
         r#"{"state":"ok"}"#,
         r#"{"status":"not ok"}"#,
+        r#"{"status":"OK"}"#,
         r#"{"status":["ok"]}"#,
         r#"{"error":"\"status\":\"ok\""}"#,
         r#"{"database":{"status":"ok"}}"#,
