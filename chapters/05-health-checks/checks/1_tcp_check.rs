@@ -40,7 +40,10 @@ async fn after(first: &Upstream) -> Upstream {
 #[tokio::test]
 async fn backends_are_checked_again_and_again() {
     let upstreams = [Upstream::echo().await, Upstream::echo().await];
-    let _proxy = checked_every_20_ms().in_front_of_all(&upstreams).await;
+    let _proxy = checked_every_20_ms()
+        .env("CHECK_TIMEOUT_MS", 3_600_000)
+        .in_front_of_all(&upstreams)
+        .await;
 
     soon("three checks of each backend", async || {
         upstreams.iter().all(|upstream| upstream.connections() >= 3)
