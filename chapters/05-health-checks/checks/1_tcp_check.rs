@@ -27,6 +27,14 @@ async fn has_all_requests(proxy: &Proxy, upstream: &Upstream) -> bool {
     true
 }
 
+/// Waits until a check of this backend is over: it has connected, and hung up.
+async fn checked(upstream: &Upstream) {
+    soon("a check", async || {
+        upstream.connections() > 0 && upstream.open_connections() == 0
+    })
+    .await;
+}
+
 /// A backend that would be checked after `first` if they took turns: in the order of addresses.
 async fn after(first: &Upstream) -> Upstream {
     loop {
@@ -56,7 +64,7 @@ async fn backends_are_checked_again_and_again() {
 async fn a_killed_backend_leaves() {
     let [up, killed] = [Upstream::echo().await, Upstream::echo().await];
     let proxy = checked_every_20_ms().in_front_of_all([&up, &killed]).await;
-    soon("a check", async || killed.connections() > 0).await;
+    checked(&killed).await;
 
     killed.refuse().await;
 
@@ -91,7 +99,7 @@ async fn when_all_are_down_the_answer_is_503() {
     let upstreams = [Upstream::echo().await, Upstream::echo().await];
     let proxy = checked_every_20_ms().in_front_of_all(&upstreams).await;
     for upstream in &upstreams {
-        soon("a check", async || upstream.connections() > 0).await;
+        checked(upstream).await;
         upstream.refuse().await;
     }
 
@@ -136,7 +144,7 @@ async fn until_the_next_check_no_request_fails() {
         .env("HEALTH_INTERVAL_MS", 3_600_000)
         .in_front_of_all([&up, &killed])
         .await;
-    soon("a check", async || killed.connections() > 0).await;
+    checked(&killed).await;
 
     killed.refuse().await;
 
