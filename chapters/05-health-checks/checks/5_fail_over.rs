@@ -255,6 +255,30 @@ async fn a_storm_of_retries_is_bounded() {
     }
 }
 
+#[tokio::test]
+async fn a_retry_that_is_not_made_costs_nothing() {
+    let (first, second) = (
+        Upstream::always(Reply::reset()).await,
+        Upstream::always(Reply::reset()).await,
+    );
+    let third = Upstream::echo().await;
+    let proxy = Proxy::of(EXERCISE)
+        .env("TRIES", "2")
+        .env("RETRY_PERCENT", "0")
+        .env("RETRY_FLOOR", "4")
+        .in_front_of_all([&first, &second, &third])
+        .await;
+
+    for _ in 0..10 {
+        proxy.get("/").send().await.expect_status(502);
+    }
+
+    first.expect_requests(10);
+    second
+        .expect_requests(4)
+        .usually("take from the budget last, when nothing else speaks against another try");
+}
+
 mod given {
     use super::*;
 

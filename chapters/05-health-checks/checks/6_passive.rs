@@ -198,28 +198,29 @@ async fn an_upload_that_the_client_does_not_finish_is_not_the_upstreams_fault() 
 }
 
 #[tokio::test]
-async fn after_the_cool_down_it_is_in_again() {
-    let (failing, other) = (Upstream::refusing().await, Upstream::echo().await);
+async fn after_the_cool_down_it_is_in_again_and_the_count_begins_anew() {
+    let replies = [503, 503, 503, 200].map(|status| Reply::text(status, "text"));
+    let (failing, other) = (Upstream::script(replies).await, Upstream::echo().await);
     let proxy = strict()
         .env("COOL_DOWN_MS", "100")
+        .env("COOL_DOWN_MAX_MS", "3600000")
         .in_front_of_all([&failing, &other])
         .await;
 
     fail_first(&proxy).await;
-    failing.accept().await;
     until_first_is_in(&proxy).await;
+    send(6, &proxy).await;
 
-    for _ in 0..6 {
-        proxy.get("/").send().await.expect_status(200);
-    }
-    failing.expect_requests(3);
+    failing
+        .expect_requests(5)
+        .usually("one failure after the return is not two in a row: failures begins at 0 again");
 }
 
 #[tokio::test]
 async fn each_cool_down_is_twice_as_long_up_to_the_longest() {
     let (failing, other) = (Upstream::refusing().await, Upstream::echo().await);
     let proxy = strict()
-        .env("COOL_DOWN_MS", "40")
+        .env("COOL_DOWN_MS", "20")
         .env("COOL_DOWN_MAX_MS", "100")
         .in_front_of_all([&failing, &other])
         .await;
@@ -228,11 +229,11 @@ async fn each_cool_down_is_twice_as_long_up_to_the_longest() {
     while ejections < 4 {
         let status = fail_first(&proxy).await;
         ejections = status["ejections"].as_u64().unwrap_or_default();
-        let wanted = [0, 40, 80, 100].get(ejections as usize).unwrap_or(&100);
+        let wanted = [0, 20, 40, 80].get(ejections as usize).unwrap_or(&100);
         expect(
             ejections > 0 && status["cool_down_ms"] == *wanted,
             format!(
-                "cool-downs of 40, 80, 100, 100 ms for ejections 1 to 4, but /status says {status}"
+                "cool-downs of 20, 40, 80, 100 ms for ejections 1 to 4, but /status says {status}"
             ),
         )
         .usually("self.ejections says how often to double; it stays when the backend returns");
@@ -298,9 +299,10 @@ async fn failures_that_come_late_do_not_prolong_it() {
         Upstream::always(Reply::text(503, "text").gate()).await,
         Upstream::echo().await,
     );
-    let proxy = strict().in_front_of_all([&failing, &other]).await;
+    let third = Upstream::echo().await;
+    let proxy = strict().in_front_of_all([&failing, &other, &third]).await;
 
-    let requests: Vec<_> = (0..12)
+    let requests: Vec<_> = (0..18)
         .map(|_| tokio::spawn(proxy.get("/").send()))
         .collect();
     failing.wait_for_requests(6).await;
