@@ -252,9 +252,32 @@ async fn a_client_that_goes_away_is_no_failure() {
 }
 
 #[tokio::test]
-async fn what_was_sent_before_it_opened_does_not_close_it() {
+async fn retry_after_is_what_is_left_of_the_time() {
+    let broken = Upstream::always(Reply::text(503, "text")).await;
+    let proxy = strict().env("OPEN_MS", "60000").in_front_of(&broken).await;
+
+    send(2, &proxy).await;
+    // A header in whole seconds needs one to change.
+    eventually("/status says open for more than 1000 ms", async || {
+        status(&proxy).await["since_ms"].as_u64() > Some(1000)
+    })
+    .await;
+
+    let answer = proxy.get("/").send().await;
+    answer
+        .expect_header_where("retry-after", "at most 59", |value| {
+            value
+                .parse()
+                .is_ok_and(|seconds| (1..=59).contains(&seconds))
+        })
+        .usually(OPEN);
+}
+
+#[tokio::test]
+async fn what_was_sent_before_it_opened_proves_nothing_after() {
     let replies = [
         Reply::text(200, "late").gate(),
+        Reply::text(503, "late").gate(),
         Reply::text(503, "text"),
         Reply::text(503, "text"),
         Reply::text(200, "probe").gate(),
@@ -263,20 +286,47 @@ async fn what_was_sent_before_it_opened_does_not_close_it() {
     let upstream = Upstream::script(replies).await;
     let proxy = quick().in_front_of(&upstream).await;
 
-    let late = tokio::spawn(proxy.get("/late").send());
+    let well = tokio::spawn(proxy.get("/late").send());
     upstream.wait_for_requests(1).await;
+    let failed = tokio::spawn(proxy.get("/late").send());
+    upstream.wait_for_requests(2).await;
     send(2, &proxy).await;
     until_half_open(&proxy).await;
     let probe = tokio::spawn(proxy.get("/probe").send());
-    upstream.wait_for_requests(4).await;
-    upstream.release();
-    late.await.unwrap().expect_body("late");
+    upstream.wait_for_requests(5).await;
 
-    expect_state("half-open", &proxy).await;
-    expect_turned_away(&proxy.get("/").send().await);
+    for late in [well, failed] {
+        upstream.release();
+        late.await.unwrap().expect_body("late");
+        expect_state("half-open", &proxy).await;
+        expect_turned_away(&proxy.get("/").send().await);
+    }
     upstream.release();
     probe.await.unwrap().expect_body("probe");
     expect_state("closed", &proxy).await;
+}
+
+#[tokio::test]
+async fn failures_that_come_late_do_not_open_it_again() {
+    let broken = Upstream::always(Reply::text(503, "text").gate()).await;
+    let proxy = strict().in_front_of(&broken).await;
+
+    let requests: Vec<_> = (0..6)
+        .map(|_| tokio::spawn(proxy.get("/").send()))
+        .collect();
+    broken.wait_for_requests(6).await;
+    (0..6).for_each(|_| broken.release());
+    for request in requests {
+        request.await.unwrap();
+    }
+
+    expect_turned_away(&proxy.get("/").must_be_answered().await);
+    let opened = proxy.log_lines_with("the breaker is open").len();
+    expect(
+        opened == 1,
+        format!("a breaker that opened once, but it did {opened} times"),
+    )
+    .usually("six were under way: two of them open it, and the others find it open already");
 }
 
 #[tokio::test]

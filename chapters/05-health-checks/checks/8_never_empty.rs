@@ -106,12 +106,22 @@ async fn its_share_grows_to_the_whole() {
         format!("a share that grows step by step, but it was {shares:?}"),
     )
     .usually(SLOWLY);
+    eventually(
+        "/status says that it is in for twice the ramp",
+        async || status(&proxy).await["backends"][0]["since_ms"].as_u64() >= Some(800),
+    )
+    .await;
     let before = first.requests().len();
     send(20, &proxy).await;
     let seen = first.requests().len() - before;
     expect(
         (8..=12).contains(&seen),
         format!("10 of 20 requests with the whole share, but it saw {seen}"),
+    );
+    let now = status(&proxy).await;
+    expect(
+        now["backends"][0]["share"] == 100,
+        format!("a share of 100 and not more, but /status says {now}"),
     );
 }
 

@@ -1,5 +1,5 @@
 //! Takes any answer for that of the probe, also one that was asked for before it opened.
-//! fails: what_was_sent_before_it_opened_does_not_close_it
+//! fails: what_was_sent_before_it_opened_proves_nothing_after
 
 // TODO 5.7
 impl Breaker {
