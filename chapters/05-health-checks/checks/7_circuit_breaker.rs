@@ -308,7 +308,8 @@ async fn what_was_sent_before_it_opened_proves_nothing_after() {
 
 #[tokio::test]
 async fn failures_that_come_late_do_not_open_it_again() {
-    let broken = Upstream::always(Reply::text(503, "text").gate()).await;
+    let gated = std::iter::repeat_n(Reply::text(503, "text").gate(), 6);
+    let broken = Upstream::script(gated.chain([Reply::text(200, "one too many")])).await;
     let proxy = strict().in_front_of(&broken).await;
 
     let requests: Vec<_> = (0..6)
@@ -320,7 +321,8 @@ async fn failures_that_come_late_do_not_open_it_again() {
         request.await.unwrap();
     }
 
-    expect_turned_away(&proxy.get("/").must_be_answered().await);
+    expect_turned_away(&proxy.get("/last").send().await);
+    proxy.wait_for_log("/last").await;
     let opened = proxy.log_lines_with("the breaker is open").len();
     expect(
         opened == 1,
