@@ -1,0 +1,223 @@
+//! RFC 9111, section 4.4: invalidation; and PURGE.
+
+use super::*;
+
+/// Stored, then asked for with another method, which is answered so. Whether it is still there.
+async fn survives(path: &str, method: &str, answer: Reply) -> bool {
+    let (upstream, proxy) = demo([fresh(), answer, Reply::text(200, "two")]).await;
+    proxy.get(path).send().await;
+    proxy.request(method, "/other/x").send().await;
+    proxy.get(path).send().await;
+    upstream.requests().len() == 2
+}
+
+#[tokio::test]
+async fn unsafe_and_unknown_methods_invalidate() {
+    for method in ["POST", "PUT", "DELETE", "PATCH", "M-SEARCH", "get", "COPY"] {
+        let survives = survives("/other/x", method, Reply::text(200, "done")).await;
+        lab::expect(!survives, format!("{method} invalidates"));
+    }
+}
+
+#[tokio::test]
+async fn safe_methods_do_not_invalidate() {
+    for method in ["OPTIONS", "TRACE", "HEAD"] {
+        let survives = {
+            let (upstream, proxy) = demo([fresh(), Reply::text(200, "x")]).await;
+            proxy.get("/").send().await;
+            proxy.request(method, "/").send().await;
+            proxy.get("/").send().await.text() == "one" && upstream.requests().len() <= 2
+        };
+        lab::expect(survives, format!("{method} does not invalidate"));
+    }
+}
+
+#[tokio::test]
+async fn what_succeeded_invalidates_and_what_failed_does_not() {
+    for status in [200, 201, 204, 299, 301, 302, 303, 399] {
+        lab::expect(
+            !survives("/other/x", "POST", Reply::status(status)).await,
+            format!("{status} invalidates"),
+        );
+    }
+    for status in [400, 404, 409, 500, 503, 599] {
+        lab::expect(
+            survives("/other/x", "POST", Reply::status(status)).await,
+            format!("{status} does not"),
+        );
+    }
+}
+
+#[tokio::test]
+async fn location_and_content_location_are_invalidated() {
+    for name in ["Location", "Content-Location"] {
+        for (path, reference) in [
+            ("/a?b", "/a?b"),
+            ("/other/y", "y"),
+            ("/z", "../z"),
+            ("/q", "/q#fragment"),
+        ] {
+            let answer = Reply::status(201).header(name, reference);
+            lab::expect(
+                !survives(path, "POST", answer).await,
+                format!("{name}: {reference} invalidates {path}"),
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_location_in_full_is_invalidated() {
+    let (upstream, proxy) = demo([
+        fresh(),
+        Reply::status(201).header("Location", "http://EXAMPLE.com/a"),
+        fresh(),
+    ])
+    .await;
+    proxy.get("/a").header("Host", "example.com").send().await;
+    proxy
+        .post("/other")
+        .header("Host", "example.com")
+        .send()
+        .await;
+    proxy.get("/a").header("Host", "example.com").send().await;
+    upstream.expect_requests(3);
+}
+
+#[tokio::test]
+async fn a_location_on_another_origin_is_not_invalidated() {
+    for reference in [
+        "http://example.org/a",
+        "https://example.com/a",
+        "http://example.com:81/a",
+        "//example.org/a",
+    ] {
+        let answer = Reply::status(201).header("Location", reference);
+        let (upstream, proxy) =
+            demo([fresh(), fresh(), fresh(), answer, Reply::text(200, "two")]).await;
+        let hosts = ["example.com", "example.org", "example.com:81"];
+        for host in hosts {
+            proxy.get("/a").header("Host", host).send().await;
+        }
+        proxy
+            .post("/other")
+            .header("Host", "example.com")
+            .send()
+            .await;
+        for host in hosts {
+            proxy
+                .get("/a")
+                .header("Host", host)
+                .send()
+                .await
+                .expect_body("one");
+        }
+        upstream.expect_requests(4);
+    }
+}
+
+#[tokio::test]
+async fn all_variants_are_invalidated() {
+    let variant = with(fresh(), &[("Vary", "Foo")]);
+    let (upstream, proxy) = demo([
+        variant.clone(),
+        variant.clone(),
+        Reply::status(204),
+        variant,
+    ])
+    .await;
+    for foo in ["1", "2"] {
+        proxy.get("/").header("Foo", foo).send().await;
+    }
+    proxy.post("/").send().await;
+    for foo in ["1", "2"] {
+        proxy.get("/").header("Foo", foo).send().await;
+    }
+    upstream.expect_requests(5);
+}
+
+#[tokio::test]
+async fn what_is_on_its_way_in_is_invalidated_too() {
+    let slow = Reply::pieces(["old ", "answer"]).header("Cache-Control", "max-age=3600");
+    let (upstream, proxy) = demo([slow, Reply::status(204), Reply::text(200, "new")]).await;
+    let mut old = proxy.get("/").start().await;
+    old.expect_piece("old ").await;
+    proxy.post("/").send().await.expect_status(204);
+    upstream.release();
+    old.finish().await.expect_body("old answer");
+    proxy.get("/").send().await.expect_body("new");
+}
+
+#[tokio::test]
+async fn purge_removes_what_is_stored() {
+    let (upstream, proxy) = demo([fresh()]).await;
+    proxy.request("PURGE", "/").send().await.expect_status(404);
+    proxy.get("/").send().await;
+    proxy.request("PURGE", "/").send().await.expect_status(200);
+    proxy.request("PURGE", "/").send().await.expect_status(404);
+    proxy.get("/").send().await;
+    upstream.expect_requests(2);
+}
+
+#[tokio::test]
+async fn purge_removes_all_variants() {
+    let (upstream, proxy) = demo([with(fresh(), &[("Vary", "Foo")])]).await;
+    for foo in ["1", "2", "3"] {
+        proxy.get("/").header("Foo", foo).send().await;
+    }
+    proxy
+        .request("PURGE", "/")
+        .header("Foo", "2")
+        .send()
+        .await
+        .expect_status(200);
+    for foo in ["1", "2", "3"] {
+        proxy.get("/").header("Foo", foo).send().await;
+    }
+    upstream.expect_requests(6);
+}
+
+#[tokio::test]
+async fn purge_is_for_those_who_may() {
+    let upstream = Upstream::always(fresh()).await;
+    let proxy = Proxy::at_path(&*DEMO, "6-0")
+        .env("PURGE_FROM", "192.0.2.0/24")
+        .in_front_of(&upstream)
+        .await;
+    proxy.get("/").send().await;
+    proxy.request("PURGE", "/").send().await.expect_status(403);
+    proxy
+        .request("PURGE", "/nothing")
+        .send()
+        .await
+        .expect_status(403);
+    proxy.get("/").send().await.expect_body("one");
+    upstream.expect_requests(1);
+}
+
+#[tokio::test]
+async fn purge_while_it_is_validated_does_no_harm() {
+    let again = Reply::status(304)
+        .header("Cache-Control", "max-age=3600")
+        .gate();
+    let (upstream, proxy) = demo([stale(""), again, Reply::text(200, "two")]).await;
+    proxy.get("/").send().await;
+    let waiting = tokio::spawn(proxy.get("/").send());
+    upstream.wait_for_requests(2).await;
+    proxy.request("PURGE", "/").send().await.expect_status(200);
+    upstream.release();
+    waiting.await.unwrap().expect_status(200).expect_body("one");
+    proxy.expect_log_without("panicked");
+    proxy.get("/").send().await.expect_body("two");
+    upstream.expect_requests(3);
+}
+
+#[tokio::test]
+async fn networks_that_are_none_are_refused() {
+    let ended = Proxy::at_path(&*DEMO, "6-0")
+        .env("PURGE_FROM", "localhost")
+        .run_to_end()
+        .await;
+    ended.expect_code(2);
+    ended.expect_stderr_contains("PURGE_FROM");
+}

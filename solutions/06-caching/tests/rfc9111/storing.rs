@@ -1,0 +1,398 @@
+//! RFC 9111, section 3: storing responses in caches.
+
+use super::*;
+
+#[tokio::test]
+async fn a_fresh_get_is_stored_and_used_again() {
+    let (upstream, proxy) = demo([fresh()]).await;
+    proxy.get("/").send().await.expect_body("one");
+    proxy
+        .get("/")
+        .send()
+        .await
+        .expect_status(200)
+        .expect_body("one");
+    upstream.expect_requests(1);
+}
+
+#[tokio::test]
+async fn a_response_to_another_method_is_not_stored() {
+    for method in [
+        "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "QUERY",
+    ] {
+        let (upstream, proxy) = demo([fresh()]).await;
+        proxy.request(method, "/").send().await;
+        proxy.request(method, "/").send().await;
+        proxy.get("/").send().await;
+        upstream.expect_requests(3);
+    }
+}
+
+#[tokio::test]
+async fn a_get_with_content_is_passed_on() {
+    let (upstream, proxy) = demo([fresh()]).await;
+    proxy
+        .get("/")
+        .body("which")
+        .header("Content-Type", "text/plain")
+        .send()
+        .await;
+    upstream.last_request().expect_body("which");
+    proxy.get("/").send().await;
+    upstream.expect_requests(2);
+}
+
+#[tokio::test]
+async fn statuses_are_stored_with_explicit_freshness() {
+    // 299, 418, 499 and 599 have no registered meaning here: the response says enough.
+    for status in [
+        200, 201, 203, 204, 299, 300, 301, 302, 303, 307, 308, 400, 403, 404, 405, 410, 414, 418,
+        451, 499, 500, 501, 502, 503, 504, 599,
+    ] {
+        expect_reused(status, &[(&[("Cache-Control", "max-age=3600")], true)]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_part_is_not_stored() {
+    let part = [
+        ("Content-Range", "bytes 0-2/9"),
+        ("Cache-Control", "max-age=3600"),
+    ];
+    expect_reused(206, &[(&part, false)]).await;
+}
+
+#[tokio::test]
+async fn no_store_is_not_stored() {
+    let cc = |value| [("Cache-Control", value)];
+    expect_reused(
+        200,
+        &[
+            (&cc("no-store"), false),
+            (&cc("max-age=3600, no-store"), false),
+            (&cc("NO-STORE, max-age=3600"), false),
+            (&cc("public, no-store, s-maxage=3600"), false),
+            (&cc("max-age=3600, no-store=\"x\""), false),
+            (&cc("max-age=3600, x=\"no-store\""), true),
+            (
+                &[
+                    ("Cache-Control", "max-age=3600"),
+                    ("Cache-Control", "no-store"),
+                ],
+                false,
+            ),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn private_is_not_stored() {
+    let cc = |value| [("Cache-Control", value)];
+    expect_reused(
+        200,
+        &[
+            (&cc("private, max-age=3600"), false),
+            (&cc("Private, max-age=3600"), false),
+            (&cc("private=\"\", max-age=3600"), false),
+            (&cc("private=\"x, max-age=3600"), false),
+            (&cc("private=\"x\", private, max-age=3600"), false),
+            (&cc("s-maxage=3600, private"), false),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn fields_that_are_private_go_to_the_first_client_only() {
+    for directive in [
+        "private=\"x-mine, X-Too\"",
+        "no-cache=\"x-mine, X-Too\"",
+        "private=x-mine, no-cache=x-too",
+    ] {
+        let directives = format!("max-age=3600, {directive}");
+        let first = [
+            ("Cache-Control", directives.as_str()),
+            ("X-Mine", "1"),
+            ("X-Too", "2"),
+            ("X-All", "3"),
+        ];
+        let (upstream, proxy) = demo([reply(&first)]).await;
+        proxy
+            .get("/")
+            .send()
+            .await
+            .expect_header("x-mine", "1")
+            .expect_header("x-too", "2");
+        let second = proxy.get("/").send().await;
+        second
+            .expect_no_header("x-mine")
+            .expect_no_header("x-too")
+            .expect_header("x-all", "3");
+        upstream.expect_requests(1);
+    }
+}
+
+#[tokio::test]
+async fn must_understand_is_for_who_understands_the_status() {
+    let row = |value| [("Cache-Control", value)];
+    expect_reused(
+        200,
+        &[(&row("must-understand, no-store, max-age=3600"), true)],
+    )
+    .await;
+    expect_reused(200, &[(&row("must-understand, max-age=3600"), true)]).await;
+    expect_reused(
+        599,
+        &[(&row("must-understand, no-store, max-age=3600"), false)],
+    )
+    .await;
+    expect_reused(599, &[(&row("must-understand, max-age=3600"), false)]).await;
+}
+
+#[tokio::test]
+async fn directives_that_nobody_knows_are_passed_over() {
+    let cc = |value| [("Cache-Control", value)];
+    expect_reused(
+        200,
+        &[
+            (&cc("x-foo, max-age=3600"), true),
+            (&cc("max-age=3600, x-foo=\"a, b\""), true),
+            (&cc("community=\"UCI\", max-age=3600"), true),
+            (&cc(", ,max-age=3600,"), true),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_asked_for_with_authorization_needs_permission() {
+    for (directives, stored) in [
+        ("max-age=3600", false),
+        ("max-age=3600, public", true),
+        ("s-maxage=3600", true),
+        ("max-age=3600, must-revalidate", true),
+        ("max-age=3600, proxy-revalidate", false),
+        ("max-age=3600, immutable", false),
+        ("private, s-maxage=3600", false),
+    ] {
+        let (upstream, proxy) = demo([reply(&[("Cache-Control", directives)])]).await;
+        let secret = ("Authorization", "Basic dTpw");
+        proxy.get("/").header(secret.0, secret.1).send().await;
+        proxy.get("/").send().await;
+        upstream.expect_requests(if stored { 1 } else { 2 });
+    }
+}
+
+#[tokio::test]
+async fn what_is_stored_for_everybody_is_used_for_who_authorizes() {
+    let (upstream, proxy) = demo([fresh()]).await;
+    proxy.get("/").send().await;
+    proxy
+        .get("/")
+        .header("Authorization", "Basic dTpw")
+        .send()
+        .await
+        .expect_body("one");
+    upstream.expect_requests(1);
+}
+
+#[tokio::test]
+async fn a_cookie_is_never_stored() {
+    let row = |value| [("Cache-Control", value), ("Set-Cookie", "id=1")];
+    expect_reused(
+        200,
+        &[
+            (&row("max-age=3600"), false),
+            (&row("public, max-age=3600"), false),
+            (&row("s-maxage=3600"), false),
+            (&row("max-age=3600, private=\"set-cookie\""), true),
+            (&row("max-age=3600, no-cache=\"Set-Cookie\""), true),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_cookie_goes_to_the_client_it_is_for() {
+    let first = [
+        ("Cache-Control", "max-age=3600, no-cache=\"set-cookie\""),
+        ("Set-Cookie", "id=1"),
+    ];
+    let (_upstream, proxy) = demo([reply(&first)]).await;
+    proxy
+        .get("/")
+        .send()
+        .await
+        .expect_header("set-cookie", "id=1");
+    proxy.get("/").send().await.expect_no_header("set-cookie");
+}
+
+#[tokio::test]
+async fn a_request_with_a_cookie_is_answered_from_the_store() {
+    let (upstream, proxy) = demo([fresh()]).await;
+    proxy.get("/").header("Cookie", "id=1").send().await;
+    proxy
+        .get("/")
+        .header("Cookie", "id=2")
+        .send()
+        .await
+        .expect_body("one");
+    upstream.expect_requests(1);
+}
+
+#[tokio::test]
+async fn hop_by_hop_fields_are_not_stored() {
+    let hops = [
+        ("Keep-Alive", "timeout=9"),
+        ("Proxy-Connection", "keep-alive"),
+        ("Proxy-Authenticate", "Basic"),
+        ("Proxy-Authentication-Info", "x"),
+        ("Proxy-Authorization", "x"),
+        ("TE", "trailers"),
+        ("Trailer", "x-t"),
+        ("Upgrade", "h2c"),
+    ];
+    let first = with(fresh(), &hops);
+    let (upstream, proxy) = demo([first]).await;
+    proxy.get("/").send().await;
+    let second = proxy.get("/").send().await;
+    upstream.expect_requests(1);
+    for (name, _) in hops {
+        second.expect_no_header(name);
+    }
+}
+
+#[tokio::test]
+async fn fields_that_connection_names_end_here() {
+    let named = [
+        ("Connection", "x-hop, X-Other"),
+        ("X-Hop", "1"),
+        ("X-Other", "2"),
+        ("X-End", "3"),
+    ];
+    let (upstream, proxy) = demo([with(fresh(), &named)]).await;
+    for _ in 0..2 {
+        let answer = proxy.get("/").send().await;
+        answer
+            .expect_no_header("x-hop")
+            .expect_no_header("x-other")
+            .expect_header("x-end", "3");
+    }
+    upstream.expect_requests(1);
+}
+
+#[tokio::test]
+async fn all_other_fields_are_stored_as_they_came() {
+    let fields = [
+        ("X-Test", "a"),
+        ("Content-Foo", "b"),
+        ("Content-Type", "text/css"),
+        ("Content-Language", "de"),
+        ("Content-Encoding", "br"),
+        ("Content-Location", "/x"),
+        ("Content-MD5", "rL0Y20zC+Fzt72VPzMSk2A=="),
+        ("Content-Security-Policy", "default-src 'self'"),
+        ("Clear-Site-Data", "cookies"),
+        ("ETag", "\"1\""),
+        ("Expires", "Fri, 01 Jan 2038 00:00:00 GMT"),
+        ("Last-Modified", "Tue, 01 Jan 2019 00:00:00 GMT"),
+        ("Strict-Transport-Security", "max-age=9"),
+        ("Link", "</a>; rel=x"),
+        ("X-Frame-Options", "deny"),
+        ("Server", "origin"),
+        ("Access-Control-Allow-Origin", "*"),
+    ];
+    let (_upstream, proxy) = demo([with(fresh(), &fields)]).await;
+    proxy.get("/").send().await;
+    let second = proxy.get("/").send().await;
+    for (name, value) in fields {
+        second.expect_header(name, value);
+    }
+}
+
+#[tokio::test]
+async fn several_lines_of_a_field_stay() {
+    let lines = [("X-Line", "a"), ("X-Line", "b"), ("X-Line", "a")];
+    let (_upstream, proxy) = demo([with(fresh(), &lines)]).await;
+    proxy.get("/").send().await;
+    proxy
+        .get("/")
+        .send()
+        .await
+        .expect_list("x-line", ["a", "b", "a"]);
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_not_stored() {
+    let broken = with(
+        Reply::truncated(9, "half"),
+        &[("Cache-Control", "max-age=3600")],
+    );
+    let (upstream, proxy) = demo([broken, fresh()]).await;
+    proxy.get("/").send().await.expect_cut_short();
+    proxy.get("/").send().await.expect_body("one");
+    upstream.expect_requests(2);
+}
+
+#[tokio::test]
+async fn a_chunked_body_that_breaks_off_is_not_stored() {
+    let head =
+        "HTTP/1.1 200 OK\r\nCache-Control: max-age=3600\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let broken = Reply::raw(format!("{head}4\r\nhalf\r\n")).then_close();
+    let (upstream, proxy) = demo([broken, fresh()]).await;
+    proxy.get("/").send().await.expect_cut_short();
+    proxy.get("/").send().await.expect_body("one");
+    upstream.expect_requests(2);
+}
+
+#[tokio::test]
+async fn chunked_and_empty_bodies_are_stored() {
+    let cc = [("Cache-Control", "max-age=3600")];
+    for (first, body) in [
+        (with(Reply::text(200, "chunks").chunked(), &cc), "chunks"),
+        (with(Reply::text(200, ""), &cc), ""),
+        (with(Reply::status(204), &cc), ""),
+        (with(Reply::text(404, "none"), &cc), "none"),
+    ] {
+        let (upstream, proxy) = demo([first]).await;
+        proxy.get("/").send().await.expect_body(body);
+        proxy.get("/").send().await.expect_body(body);
+        upstream.expect_requests(1);
+    }
+}
+
+#[tokio::test]
+async fn a_date_is_added_where_there_is_none() {
+    let (_upstream, proxy) = demo([fresh()]).await;
+    for _ in 0..2 {
+        let answer = proxy.get("/").send().await;
+        answer.expect_header_where("date", "a date", |it| httpdate::parse_http_date(it).is_ok());
+    }
+}
+
+#[tokio::test]
+async fn interim_responses_pass_and_are_not_stored() {
+    let interim = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nCache-Control: no-store\r\n\r\n";
+    let last = "HTTP/1.1 200 OK\r\nCache-Control: max-age=3600\r\nContent-Length: 3\r\n\r\none";
+    let (upstream, proxy) = demo([Reply::raw(format!("{interim}{last}"))]).await;
+    let first = proxy.get("/").send().await;
+    lab::expect(first.informational == [103], "the 103 comes through");
+    first.expect_body("one");
+    let second = proxy.get("/").send().await;
+    lab::expect(second.informational.is_empty(), "the 103 is not repeated");
+    second.expect_body("one").expect_no_header("link");
+    upstream.expect_requests(1);
+}
+
+#[tokio::test]
+async fn an_upgrade_is_passed_on() {
+    let (upstream, proxy) = demo([fresh()]).await;
+    let upgrade = proxy
+        .get("/")
+        .header("Connection", "Upgrade")
+        .header("Upgrade", "websocket");
+    upgrade.send().await;
+    proxy.get("/").send().await;
+    upstream.expect_requests(2);
+}
