@@ -105,6 +105,8 @@ impl ProxyHttp for Edge {
     async fn early_request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<()> {
         session.set_write_timeout(Some(Duration::from_secs(10)));
         session.set_keepalive(Some(60));
+        // See `pass_on_interim`.
+        session.set_ignore_info_resp(true);
         let has_body = !session.is_body_empty();
         ctx.kind = request::kind(session.req_header(), has_body);
         ctx.background = session.subrequest_ctx.is_some();
@@ -264,6 +266,9 @@ impl ProxyHttp for Edge {
         ctx: &mut Ctx,
     ) -> Result<()> {
         if response.status.is_informational() {
+            if !ctx.background {
+                pass_on_interim(session, response).await;
+            }
             return Ok(());
         }
         ctx.times.received = SystemTime::now();
@@ -354,6 +359,9 @@ impl ProxyHttp for Edge {
         };
         if error.esource() != &ErrorSource::Upstream {
             return false;
+        }
+        if let HTTPStatus(status) = error.etype() {
+            ctx.upstream_status = Some(*status);
         }
         let allowed = match error.etype() {
             HTTPStatus(status) => ERRORS.contains(status) && self.may_hide_error(session, ctx),
@@ -561,6 +569,22 @@ impl Edge {
         error.set_retry(true);
         Err(error)
     }
+}
+
+/// Early hints and the like. Pingora drops one that arrives together with an answer which is stored (pingora-proxy,
+/// proxy_h1.rs, `process_upstream_tasks`), so they are written here, and only here.
+async fn pass_on_interim(session: &mut Session, response: &ResponseHeader) {
+    // A 101 is an answer, and a 100 Pingora sends to who expects it.
+    if matches!(response.status.as_u16(), 100 | 101) {
+        return;
+    }
+    session.set_ignore_info_resp(false);
+    let hint = Box::new(response.clone());
+    if let Err(error) = session.write_response_header(hint, false).await {
+        // What is on its way may still be stored for others.
+        info!("the client did not take a {}: {error}", response.status);
+    }
+    session.set_ignore_info_resp(true);
 }
 
 /// Whether nothing of this request's answer may be stored.

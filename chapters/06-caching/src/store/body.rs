@@ -91,6 +91,9 @@ struct Pieces {
     spare: usize,
 }
 
+/// What a reader of a body that slides gets at once, at most: more than is written meanwhile, or it would fall behind.
+const LARGEST_READ: usize = 1 << 20;
+
 impl Body {
     pub(super) fn new(charge: Charge) -> Self {
         Self {
@@ -110,8 +113,16 @@ impl Body {
         self.read().length
     }
 
+    /// Whether it has become too large, and only its end is kept.
     pub(super) fn slides(&self) -> bool {
         self.read().slides
+    }
+
+    /// How many bytes of it are in memory.
+    pub(super) fn kept(&self) -> usize {
+        let pieces = self.read();
+        let first = pieces.pieces.front();
+        first.map_or(0, |(start, _)| pieces.length - start)
     }
 
     /// How many bytes must be taken from the budget before a piece of this size can be appended.
@@ -132,7 +143,6 @@ impl Body {
     /// too slow, and is told that the body broke off. `false` if there is no room even so.
     pub(super) fn slide(&self, data: &[u8]) -> bool {
         let mut pieces = self.write();
-        pieces.slides = true;
         while pieces.spare < data.len() + PIECE_OVERHEAD {
             let Some((_, oldest)) = pieces.pieces.pop_front() else {
                 return false;
@@ -143,6 +153,10 @@ impl Body {
         drop(pieces);
         self.news.send_replace(());
         true
+    }
+
+    pub(super) fn start_sliding(&self) {
+        self.write().slides = true;
     }
 
     pub(super) fn end(&self) {
@@ -187,7 +201,18 @@ impl Pieces {
     fn from(&self, at: usize) -> Option<Bytes> {
         let after = self.pieces.partition_point(|(start, _)| *start <= at);
         let (start, piece) = self.pieces.get(after.checked_sub(1)?)?;
-        Some(piece.slice((at - start).min(piece.len())..))
+        let first = piece.slice((at - start).min(piece.len())..);
+        if !self.slides {
+            return Some(first);
+        }
+        let mut all = first.to_vec();
+        for (_, piece) in self.pieces.iter().skip(after) {
+            if all.len() + piece.len() > LARGEST_READ {
+                break;
+            }
+            all.extend_from_slice(piece);
+        }
+        Some(all.into())
     }
 }
 

@@ -30,7 +30,9 @@ use table::{Entry, Slot, Table};
 /// Memory that an entry takes beside its header and body: map nodes, allocations, the serialized times.
 const ENTRY_OVERHEAD: usize = 1024;
 /// What is set aside for a body of unknown length, so that it can at least be passed on piece by piece.
-const WINDOW: usize = 128 * 1024;
+const RESERVE: usize = 128 * 1024;
+/// What is kept of a body that turned out to be too large, for readers that are behind.
+const WINDOW: usize = 2 << 20;
 
 /// Responses in memory, at most `limit` bytes of them.
 pub(crate) struct Store {
@@ -85,7 +87,7 @@ impl Storage for Store {
         }
         let serialized = meta.serialize()?;
         let head = ENTRY_OVERHEAD + serialized.0.len() + serialized.1.len();
-        let reserve = length.map_or(WINDOW, |length| length + body::PIECE_OVERHEAD);
+        let reserve = length.map_or(RESERVE, |length| length + body::PIECE_OVERHEAD);
         let (Some(head), Some(reserve)) = (self.table.take(head), self.table.take(reserve)) else {
             return refuse("all memory is taken by responses that are on their way");
         };
@@ -183,15 +185,24 @@ impl HandleMiss for Writer {
 
 impl Writer {
     fn write(&self, data: &[u8]) -> bool {
-        let more = self.body.missing_for(data.len());
-        let fits = self.body.length() + data.len() <= self.table.largest && !self.body.slides();
-        if fits && let Some(charge) = self.table.take(more) {
+        if self.body.length() + data.len() > self.table.largest {
+            self.give_up();
+        }
+        let room = !self.body.slides() || self.body.kept() < WINDOW;
+        if room && let Some(charge) = self.table.take(self.body.missing_for(data.len())) {
             self.body.append(data, charge);
             return true;
         }
-        // Too large after all. Nobody finds it from now on, and who reads it already gets the rest as it comes.
-        self.table.give_up(&self.slot, self.id);
+        self.give_up();
         self.body.slide(data)
+    }
+
+    /// It is too large. Nobody finds it from now on; who reads it already gets the rest as it comes.
+    fn give_up(&self) {
+        if !self.body.slides() {
+            self.table.give_up(&self.slot, self.id);
+            self.body.start_sliding();
+        }
     }
 }
 

@@ -6,25 +6,21 @@ const OLD: &str = "Mon, 01 Jan 2018 00:00:00 GMT";
 const LM: &str = "Tue, 01 Jan 2019 00:00:00 GMT";
 const NEW: &str = "Wed, 01 Jan 2020 00:00:00 GMT";
 
-/// Stored and fresh with these headers, then asked for with those. The status that the client gets from the store.
-async fn status(stored: &[(&str, &str)], asked: &[(&str, &str)]) -> u16 {
+type Fields<'a> = &'a [(&'a str, &'a str)];
+
+/// Stored and fresh with these headers, then asked for with those: the status that the client gets from the store.
+async fn expect_statuses(stored: Fields<'_>, rows: &[(Fields<'_>, u16)]) {
     let (upstream, proxy) = demo([with(fresh(), stored)]).await;
     proxy.get("/").send().await;
-    let add =
-        |request: lab::RequestBuilder, (name, value): &(&str, &str)| request.header(*name, *value);
-    let answer = asked.iter().fold(proxy.get("/"), add).send().await;
-    upstream.expect_requests(1);
-    answer.status
-}
-
-async fn expect_statuses(stored: &[(&str, &str)], rows: &[(&[(&str, &str)], u16)]) {
     for (asked, expected) in rows {
-        let found = status(stored, asked).await;
-        lab::expect(
-            found == *expected,
-            format!("{asked:?} against {stored:?}: {expected}, not {found}"),
-        );
+        let request = asked.iter().fold(proxy.get("/"), |request, (name, value)| {
+            request.header(*name, *value)
+        });
+        let found = request.send().await.status;
+        let what = format!("{asked:?} against {stored:?}: {expected}, not {found}");
+        proxy.expect(found == *expected, what);
     }
+    upstream.expect_requests(1);
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ async fn spellings_of_one_address_share() {
         ("EXAMPLE.com", "/a?b"),
         ("example.com:80", "/a?b"),
         ("example.com", "http://example.com/a?b"),
-        ("example.com", "http://example.com:80/a?b"),
+        ("example.com:80", "http://example.com:80/a?b"),
     ] {
         let same = is_same(("example.com", "/a?b"), two).await;
         lab::expect(same, format!("{two:?} is the same"));
