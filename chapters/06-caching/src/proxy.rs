@@ -68,6 +68,8 @@ pub(crate) struct Ctx {
     not_modified: Option<HeaderMap>,
     /// The 304 was about something else: the request is made again, without conditions.
     unconditional: bool,
+    /// A newer answer came, which may not be stored: the older one must not outlive it.
+    superseded: bool,
     /// The upstream's answer had an age already.
     aged: bool,
     stored: bool,
@@ -95,6 +97,7 @@ impl ProxyHttp for Edge {
             head_of: None,
             not_modified: None,
             unconditional: false,
+            superseded: false,
             aged: false,
             stored: false,
             withheld: Vec::new(),
@@ -321,6 +324,7 @@ impl ProxyHttp for Edge {
         }
         if let Some(why) = policy::refusal(asked, header.status, &header.headers, &directives) {
             ctx.detail = Some(why);
+            ctx.superseded = session.cache.phase() == CachePhase::Stale;
             return Ok(refused(why));
         }
         let lifetime = freshness::lifetime(
@@ -417,6 +421,11 @@ impl ProxyHttp for Edge {
         }
         if ctx.unconditional && session.cache.enabled() {
             return self.ask_again(session).await;
+        }
+        if ctx.superseded
+            && let Some(key) = session.cache.maybe_cache_key()
+        {
+            self.forget(key).await?;
         }
         let meta = session.cache.maybe_cache_meta();
         if let Some(meta) = meta.filter(|_| ctx.aged && ctx.stored) {
