@@ -17,7 +17,7 @@ pub(crate) struct Entry {
     pub(crate) withheld: Vec<(HeaderName, HeaderValue)>,
 }
 
-/// `header` is the whole header as it was received, or as a 304 updated it; `fresh` are the fields that came just now.
+/// `header` is the whole header as it was received, or as a 304 updated it; `fresh` are the fields that came now.
 pub(crate) fn new(
     header: ResponseHeader,
     fresh: &http::HeaderMap,

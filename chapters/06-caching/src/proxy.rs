@@ -74,7 +74,8 @@ pub(crate) struct Ctx {
     aged: bool,
     stored: bool,
     withheld: Vec<(HeaderName, HeaderValue)>,
-    status: CacheStatus,
+    /// What the client was told.
+    status: Option<CacheStatus>,
 }
 
 #[async_trait]
@@ -101,7 +102,7 @@ impl ProxyHttp for Edge {
             aged: false,
             stored: false,
             withheld: Vec::new(),
-            status: CacheStatus::default(),
+            status: None,
         }
     }
 
@@ -219,8 +220,8 @@ impl ProxyHttp for Edge {
     async fn proxy_upstream_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
         if ctx.asked.has("only-if-cached") && matches!(ctx.kind, Kind::Get | Kind::Head) {
             ctx.detail = Some("only-if-cached");
-            ctx.status = self.status(session, ctx);
-            errors::answer(session, 504, &ctx.status.to_string()).await?;
+            let status = self.status(session, ctx);
+            errors::answer(session, 504, &status).await?;
             return Ok(false);
         }
         if session.cache.phase() == CachePhase::Stale && stores_nothing(ctx) {
@@ -434,8 +435,7 @@ impl ProxyHttp for Edge {
         for (name, value) in std::mem::take(&mut ctx.withheld) {
             response.append_header(name, value)?;
         }
-        ctx.status = self.status(session, ctx);
-        response.append_header("cache-status", ctx.status.to_string())?;
+        response.append_header("cache-status", self.status(session, ctx))?;
         Ok(())
     }
 
@@ -447,8 +447,8 @@ impl ProxyHttp for Edge {
     ) -> FailToProxy {
         let asked_about = matches!(ctx.forwarded, Some(Forwarded::Stale | Forwarded::Request));
         let status = errors::status(error, asked_about);
-        ctx.status = self.status(session, ctx);
-        if let Err(error) = errors::answer(session, status, &ctx.status.to_string()).await {
+        let cache_status = self.status(session, ctx);
+        if let Err(error) = errors::answer(session, status, &cache_status).await {
             info!("the client did not take the answer: {error}");
         }
         FailToProxy {
@@ -462,7 +462,10 @@ impl ProxyHttp for Edge {
         let code = written.map_or(0, |response| response.status.as_u16());
         let who = if ctx.background { " background" } else { "" };
         let request = self.request_summary(session, ctx);
-        let line = format!("{request}{who} {code} {}", ctx.status);
+        let status = ctx
+            .status
+            .map_or_else(String::new, |status| format!(" {status}"));
+        let line = format!("{request}{who} {code}{status}");
         match error {
             None => info!("{line}"),
             Some(error) => warn!("{line} error={error}"),
@@ -480,7 +483,8 @@ impl ProxyHttp for Edge {
 }
 
 impl Edge {
-    fn status(&self, session: &Session, ctx: &Ctx) -> CacheStatus {
+    /// What to tell the client, and the log.
+    fn status(&self, session: &Session, ctx: &mut Ctx) -> String {
         let phase = session.cache.phase();
         let waited = session.cache.lock_duration().is_some();
         let hit = matches!(phase, CachePhase::Hit | CachePhase::StaleUpdating);
@@ -492,14 +496,16 @@ impl Edge {
         };
         let meta = session.cache.maybe_cache_meta();
         let stored = ctx.stored && session.cache.enabled();
-        CacheStatus {
+        let status = CacheStatus {
             forwarded,
             upstream: ctx.upstream_status.filter(|_| !hit),
             ttl: meta.filter(|_| hit || stored).map(ttl),
             stored: stored && !hit,
             collapsed,
             detail: ctx.detail,
-        }
+        };
+        ctx.status = Some(status);
+        status.to_string()
     }
 
     /// Whether an answer that is an error may be replaced by the stored one: the origin or the client must have said so.
@@ -606,9 +612,10 @@ fn refused(why: &'static str) -> RespCacheable {
 }
 
 fn ttl(meta: &CacheMeta) -> i64 {
-    let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+    // Rounded up: an age that is rounded down and this make the lifetime.
+    let seconds = |duration: Duration| i64::try_from(duration.as_millis().div_ceil(1000));
     match meta.fresh_until().duration_since(SystemTime::now()) {
-        Ok(left) => seconds(left),
-        Err(late) => -seconds(late.duration()),
+        Ok(left) => seconds(left).unwrap_or(i64::MAX),
+        Err(late) => seconds(late.duration()).map_or(i64::MIN, |late| -late),
     }
 }

@@ -130,7 +130,7 @@ async fn many_validations_are_one() {
     for answer in crowd.join_all().await {
         answer.expect_status(200).expect_body("one");
     }
-    // Who has looked just before the update and locks just after it asks once more: see the README's limits.
+    // Who has looked before the update and locks after it asks once more: see the README's limits.
     let validations = upstream.requests().len() - 1;
     proxy.expect(
         validations <= 2,
