@@ -34,7 +34,10 @@ static DEMO: LazyLock<PathBuf> = LazyLock::new(|| {
     let target = Target::Binary("ch06-caching");
     match build(&root(), "ch06-caching", target, Diagnostics::Returned) {
         Ok(built) => built.executable,
-        Err(error) => panic!("{}", error.text()),
+        Err(error) => {
+            eprintln!("{}", error.text());
+            PathBuf::from("ch06-caching, which cannot be built")
+        }
     }
 });
 
