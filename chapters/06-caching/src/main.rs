@@ -4,6 +4,7 @@
 //! may be stored (`policy`), for how long (`freshness`), what a client wants (`request`), what is asked about
 //! (`validate`), what is out of date (`invalidate`, `purge`). `store` holds it all, within a limit.
 
+mod date;
 mod directives;
 mod entry;
 mod errors;
@@ -20,18 +21,20 @@ mod store;
 mod validate;
 mod vary;
 
-use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, atomic::AtomicUsize};
 
 use env_logger::Env;
 use pingora::{
-    proxy::http_proxy_service,
+    proxy::http_proxy,
     server::{
         Server,
         configuration::{Opt, ServerConf},
     },
+    services::listening::Service,
 };
 use pingora_cache::lock::CacheLock;
 
+use date::KeepsDate;
 use proxy::Edge;
 use settings::Settings;
 use store::Store;
@@ -66,7 +69,8 @@ fn main() {
         store,
         lock,
     };
-    let mut proxy = http_proxy_service(&server.configuration, edge);
+    let proxy = KeepsDate(Arc::new(http_proxy(&server.configuration, edge)));
+    let mut proxy = Service::new("cache".to_owned(), proxy);
     proxy.add_tcp(&listen);
     server.add_service(proxy);
 

@@ -24,6 +24,7 @@ use pingora_cache::{
 };
 
 use crate::{
+    date,
     directives::Directives,
     entry, errors,
     freshness::{self, Times},
@@ -436,7 +437,7 @@ impl ProxyHttp for Edge {
             response.append_header(name, value)?;
         }
         response.append_header("cache-status", self.status(session, ctx))?;
-        Ok(())
+        date::keep(response)
     }
 
     async fn fail_to_proxy(

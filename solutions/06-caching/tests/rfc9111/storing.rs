@@ -401,3 +401,25 @@ async fn an_upgrade_is_passed_on() {
     proxy.get("/").send().await;
     upstream.expect_requests(2);
 }
+
+#[tokio::test]
+async fn the_date_stays_the_origins() {
+    let made = date(-1000);
+    for directives in ["max-age=3600", "no-store"] {
+        let first = reply(&[
+            ("Cache-Control", directives),
+            ("Date", &made),
+            ("X-Bytes", "caf\u{e9}"),
+        ]);
+        let (_upstream, proxy) = demo([first]).await;
+        for _ in 0..2 {
+            let answer = proxy.get("/").send().await;
+            answer.expect_header("date", &made).expect_body("one");
+            let leaked = answer
+                .headers
+                .iter()
+                .any(|(name, _)| name.starts_with("x-date"));
+            proxy.expect(!leaked, "no field of the proxy's own");
+        }
+    }
+}
