@@ -28,6 +28,10 @@ impl Budget {
         }
     }
 
+    pub(super) fn taken(&self) -> usize {
+        self.taken.load(Ordering::Acquire)
+    }
+
     pub(super) fn take(self: &Arc<Self>, bytes: usize) -> Option<Charge> {
         let enough = |taken: usize| taken.checked_add(bytes).filter(|sum| *sum <= self.limit);
         let (set, get) = (Ordering::AcqRel, Ordering::Acquire);

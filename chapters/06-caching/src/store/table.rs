@@ -72,6 +72,10 @@ impl Table {
         }
     }
 
+    pub(super) fn bytes(&self) -> usize {
+        self.budget.taken()
+    }
+
     /// Takes bytes from the budget, and throws out entries until they are there. `None` if nothing is left to throw
     /// out: the rest belongs to responses that are being written or read.
     pub(super) fn take(&self, bytes: usize) -> Option<Charge> {
