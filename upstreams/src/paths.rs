@@ -152,7 +152,7 @@ fn route(request: &Request, server: &Server) -> Answer {
         .find_map(|entry| Some((entry, entry.matches(path)?)))
     else {
         return Answer {
-            delay: Duration::from_millis(server.slow_ms.load(Ordering::Relaxed)),
+            delay: server.delay(),
             ..Answer::echo(200, request, server.name())
         };
     };
@@ -299,6 +299,7 @@ fn headers(call: &Call<'_>) -> Result<Answer, String> {
             .any(|(name, _)| name.eq_ignore_ascii_case(ours))
     });
     answer.headers.extend(asked);
+    answer.delay = call.server.delay();
     Ok(answer)
 }
 

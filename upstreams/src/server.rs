@@ -59,6 +59,11 @@ impl Server {
         &self.name
     }
 
+    /// How long the usual answer waits.
+    pub(crate) fn delay(&self) -> Duration {
+        Duration::from_millis(self.slow_ms.load(Ordering::Relaxed))
+    }
+
     /// The name as the value of `x-upstream`.
     pub(crate) fn header(&self) -> &HeaderValue {
         &self.header

@@ -343,6 +343,10 @@ async fn a_slow_server_is_slow_to_give_the_usual_answer_only() {
     assert_eq!(server.get("/any").await.json()["target"], "/any");
     assert!(began.elapsed() >= Duration::from_millis(300));
 
+    let began = Instant::now();
+    assert_eq!(server.get("/headers?a=b").await.header("a"), Some("b"));
+    assert!(began.elapsed() >= Duration::from_millis(300));
+
     // As long as the patience of a test: an answer that comes did not wait.
     assert_eq!(server.ask("PUT", "/slow/60000").await.status, 200);
     assert_eq!(server.get("/health").await.text(), "ok\n");
