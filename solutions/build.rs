@@ -36,6 +36,9 @@ fn main() -> Result<()> {
         println!("cargo::rerun-if-changed={}", solution.display());
         let composed = compose::compose(&fs::read_to_string(&solution)?, &text)
             .map_err(|error| Error::other(format!("checks/wrong/{name}.rs: {error}")))?;
+        // A module that a solution shares with its chapter is named from the solution's folder.
+        let shared = format!("#[path = \"{}/", solutions.display());
+        let composed = composed.replace("#[path = \"", &shared);
         let path = Path::new(&out).join(format!("{name}.rs"));
         fs::write(
             &path,
