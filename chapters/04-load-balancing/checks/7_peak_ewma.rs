@@ -75,7 +75,7 @@ async fn until_tried(proxy: &Proxy) {
 
 #[tokio::test]
 async fn a_slow_backend_hardly_shows_in_the_99th_percentile() {
-    let slow = Reply::text(200, "slow").after(Duration::from_millis(400));
+    let slow = Reply::text(200, "slow").after(Duration::from_millis(300));
     let slow = Upstream::always(slow).await;
     let fast = [Upstream::echo().await, Upstream::echo().await];
     let upstreams = [&slow, &fast[0], &fast[1]];
@@ -102,8 +102,8 @@ async fn a_slow_backend_hardly_shows_in_the_99th_percentile() {
 
 #[tokio::test]
 async fn one_slow_answer_is_warning_enough() {
-    let first_fast = Upstream::script([after(0), after(250)]).await;
-    let steady = Upstream::always(after(20)).await;
+    let first_fast = Upstream::script([after(0), after(200)]).await;
+    let steady = Upstream::always(after(15)).await;
     let proxy = start("p2c", &[&first_fast, &steady]).await;
 
     for _ in 0..12 {
@@ -122,8 +122,8 @@ async fn one_slow_answer_is_warning_enough() {
 #[tokio::test]
 async fn one_fast_answer_does_not_make_it_good() {
     // The busy one answers at once and has downloads that last: it costs more and more, until the slow one is asked.
-    let slow = Upstream::script([after(250), after(0)]).await;
-    let busy = Reply::pieces(["one", "two"]).after(Duration::from_millis(10));
+    let slow = Upstream::script([after(200), after(0)]).await;
+    let busy = Reply::pieces(["one", "two"]).after(Duration::from_millis(8));
     let busy = Upstream::always(busy).await;
     let proxy = start("p2c", &[&slow, &busy]).await;
     let mut downloads = Vec::new();
@@ -257,7 +257,7 @@ mod given {
     #[tokio::test]
     async fn whoever_has_much_to_do_costs_more() {
         // Nobody answers before it is told to.
-        let gated = || Upstream::always(after(50).gate());
+        let gated = || Upstream::always(after(30).gate());
         let upstreams = [gated().await, gated().await];
         let proxy = Proxy::of(EXERCISE).in_front_of_all(&upstreams).await;
         let arrived = || {
