@@ -29,11 +29,11 @@ fn after(milliseconds: u64) -> Reply {
     Reply::text(200, "hello").after(Duration::from_millis(milliseconds))
 }
 
-/// How long eight clients wait for their answers; they stop when more than 1 of 100 took longer than the limit.
+/// How long four clients wait for their answers; they stop when more than 1 of 100 took longer than the limit.
 async fn times(target: &Target, requests: usize, limit: Duration) -> Vec<Duration> {
     let (sent, late) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let mut clients = JoinSet::new();
-    for _ in 0..8 {
+    for _ in 0..4 {
         let client = target.client().await;
         let (sent, late) = (Arc::clone(&sent), Arc::clone(&late));
         clients.spawn(async move {
@@ -75,20 +75,22 @@ async fn until_tried(proxy: &Proxy) {
 
 #[tokio::test]
 async fn a_slow_backend_hardly_shows_in_the_99th_percentile() {
-    let slow = Reply::text(200, "slow").after(Duration::from_millis(300));
+    let slow = Reply::text(200, "slow").after(Duration::from_millis(400));
     let slow = Upstream::always(slow).await;
     let fast = [Upstream::echo().await, Upstream::echo().await];
     let upstreams = [&slow, &fast[0], &fast[1]];
     let round_robin = start("round-robin", &upstreams).await;
-    let p2c = start("p2c", &upstreams).await;
+    let mut p2c = start("p2c", &upstreams).await;
 
-    let by_turns = times(&round_robin, 24, Duration::MAX);
+    let by_turns = times(&round_robin, 16, Duration::MAX);
     let (by_turns, ()) = tokio::join!(by_turns, until_tried(&p2c));
     let by_turns = percentile_99(by_turns);
+    let mut by_cost = percentile_99(times(&p2c, 300, by_turns / 3).await);
     // A machine that is busy elsewhere may spoil one measurement; a slow backend that is asked spoils all.
-    let mut by_cost = Duration::MAX;
     for _ in 0..3 {
         if by_cost > by_turns / 3 {
+            p2c = start("p2c", &upstreams).await;
+            until_tried(&p2c).await;
             by_cost = percentile_99(times(&p2c, 300, by_turns / 3).await);
         }
     }
@@ -102,11 +104,15 @@ async fn a_slow_backend_hardly_shows_in_the_99th_percentile() {
 
 #[tokio::test]
 async fn one_slow_answer_is_warning_enough() {
-    let first_fast = Upstream::script([after(0), after(200)]).await;
-    let steady = Upstream::always(after(15)).await;
-    let proxy = start("p2c", &[&first_fast, &steady]).await;
+    let first_fast = Upstream::script([after(0), after(400)]).await;
+    let steady = Upstream::always(after(40)).await;
+    // An hour, in which one answer weighs nothing for an average.
+    let proxy = Proxy::of(EXERCISE)
+        .env("EWMA_DECAY_MS", "3600000")
+        .in_front_of_all([&first_fast, &steady])
+        .await;
 
-    for _ in 0..12 {
+    for _ in 0..10 {
         if first_fast.requests().len() <= 2 {
             proxy.get("/").send().await;
         }
@@ -116,36 +122,45 @@ async fn one_slow_answer_is_warning_enough() {
         first_fast.requests().len() <= 2,
         "no further request after the slow answer",
     )
-    .usually("an average over seconds hardly notices one slow answer, and the next requests wait as long");
+    .usually("an average over a long time hardly notices one slow answer, and the next requests wait as long");
+}
+
+/// How many requests a slow backend gets, whose second answer is fast.
+async fn requests_at_a_slow_one() -> usize {
+    let slow = Upstream::script([after(250), after(0)]).await;
+    let busy = Reply::pieces(["one", "two"]).after(Duration::from_millis(10));
+    let busy = Upstream::always(busy).await;
+    let proxy = start("p2c", &[&slow, &busy]).await;
+    // The busy one answers soon and has downloads that last, so it costs more and more, until the slow one is asked.
+    let mut downloads = Vec::new();
+    while slow.requests().len() < 2 && downloads.len() < 100 {
+        downloads.push(proxy.get("/").start().await);
+    }
+    (0..200).for_each(|_| busy.release());
+    for download in downloads {
+        download.finish().await;
+    }
+    for _ in 0..40 {
+        if slow.requests().len() == 2 {
+            proxy.get("/").send().await;
+        }
+    }
+    slow.requests().len()
 }
 
 #[tokio::test]
 async fn one_fast_answer_does_not_make_it_good() {
-    // The busy one answers at once and has downloads that last: it costs more and more, until the slow one is asked.
-    let slow = Upstream::script([after(200), after(0)]).await;
-    let busy = Reply::pieces(["one", "two"]).after(Duration::from_millis(8));
-    let busy = Upstream::always(busy).await;
-    let proxy = start("p2c", &[&slow, &busy]).await;
-    let mut downloads = Vec::new();
-    while slow.requests().len() < 2 && downloads.len() < 60 {
-        downloads.push(proxy.get("/").start().await);
-    }
-    expect(
-        slow.requests().len() == 2,
-        "a request at the slow one, when 60 run at the other",
-    );
-
-    drop(downloads);
-    soon("no download", async || busy.open_connections() == 0).await;
-    for _ in 0..40 {
-        if slow.requests().len() == 2 {
-            proxy.get("/").start().await;
+    // A machine that is busy elsewhere may make the other one slow too, but not each time.
+    let mut requests = 0;
+    for _ in 0..3 {
+        if requests != 2 {
+            requests = requests_at_a_slow_one().await;
         }
     }
 
     expect(
-        slow.requests().len() == 2,
-        "no further request at the slow one",
+        requests == 2,
+        format!("the slow one to be asked twice, but it was asked {requests} times"),
     )
     .usually("a fast answer pulls the average down by and by; it does not take its place");
 }
@@ -154,7 +169,7 @@ async fn one_fast_answer_does_not_make_it_good() {
 async fn expect_left_alone(dead: &Upstream) {
     let alive = Upstream::always(after(10)).await;
     let proxy = Proxy::of(EXERCISE)
-        .env("READ_TIMEOUT_MS", "200")
+        .env("READ_TIMEOUT_MS", "300")
         .in_front_of_all([dead, &alive])
         .await;
 
