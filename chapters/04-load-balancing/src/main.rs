@@ -91,8 +91,9 @@ impl ProxyHttp for Edge {
         Ok(ours)
     }
 
-    /// Asked again for a retry: then what was picked before is dropped, and counts no more.
     async fn upstream_peer(&self, session: &mut Session, ctx: &mut Ctx) -> Result<Box<HttpPeer>> {
+        // A retry: what was picked before is given back first, or it would count against this choice.
+        (ctx.picked, ctx.in_flight) = (None, None);
         ctx.picked = self.balancer.choose(&self.key(session));
         let Some(picked) = &ctx.picked else {
             return Error::e_explain(HTTPStatus(503), "no backend is up");
