@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use lab::{Proxy, Reply, Upstream, expect, soon};
+use tokio::task::JoinSet;
 
 const EXERCISE: &str = "4-4";
 
@@ -284,6 +285,36 @@ mod given {
         answer.finish().await.expect_body("onetwo");
 
         expect_running(&proxy, &upstreams, &[0], LEAK).await;
+    }
+
+    #[tokio::test]
+    async fn one_that_ends_leaves_the_others_counted() {
+        let upstreams = [Upstream::always(Reply::text(200, "hello").gate()).await];
+        let proxy = start(&upstreams).await;
+        let mut answers = JoinSet::new();
+        for _ in 0..3 {
+            answers.spawn(proxy.get("/").send());
+        }
+        expect_running(&proxy, &upstreams, &[3], TOO_SOON).await;
+
+        for left in [2, 1, 0] {
+            upstreams[0].release();
+            answers.join_next().await;
+            let usually = "each request gives back its own count, and gives it back once";
+            expect_running(&proxy, &upstreams, &[left], usually).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_that_waits_for_its_connection_counts() {
+        let upstreams = [Upstream::unreachable().await];
+        let proxy = start(&upstreams).await;
+
+        let waiting = tokio::spawn(proxy.get("/").send());
+
+        let usually = "a request counts from the choice on: a host that is down keeps it too";
+        expect_running(&proxy, &upstreams, &[1], usually).await;
+        waiting.abort();
     }
 
     #[tokio::test]
