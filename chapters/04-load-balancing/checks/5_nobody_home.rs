@@ -56,16 +56,20 @@ async fn nobody_up_is_503() {
 #[tokio::test]
 async fn it_says_when_to_come_again() {
     let upstream = Upstream::refusing().await;
-    let proxy = start([&upstream]).await;
+    // A number that nobody would choose for the seconds.
+    let proxy = Proxy::of(EXERCISE)
+        .env("HEALTH_INTERVAL_MS", 37)
+        .in_front_of(&upstream)
+        .await;
 
     let answer = ask_until(&proxy, 503).await;
 
     answer.expect_status(503).usually(NOT_RUN);
     answer
         .expect_header_where("retry-after", "a number of seconds above 0", |value| {
-            value.parse().is_ok_and(|seconds: u32| seconds > 0)
+            value.parse().is_ok_and(|seconds: u32| seconds > 0 && seconds != 37)
         })
-        .usually("Retry-After is in whole seconds, and 0 is an invitation to a storm");
+        .usually("Retry-After is in whole seconds, not in milliseconds, and 0 is an invitation to a storm");
 }
 
 #[tokio::test]
