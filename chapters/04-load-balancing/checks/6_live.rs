@@ -187,21 +187,22 @@ async fn what_is_broken_is_said_once() {
     let path = file.0.display().to_string();
     let usually = "discover returns an error each time, which nobody logs: say it yourself, and remember that you have";
 
-    // Another one right after it, and the same one again after a good text, are news.
+    // Another one right after it, and the same one again after a good text, are news. None: there is no file.
     let texts = [
-        ("nonsense\n", false),
-        ("rubbish\n", true),
-        ("rubbish\n", true),
-        ("", true),
+        (Some("nonsense\n"), false),
+        (Some("rubbish\n"), true),
+        (Some("rubbish\n"), true),
+        (Some(""), true),
+        (None, true),
     ];
     for (broken, mend) in texts {
         let before = proxy.log_lines_with(&path).len();
         let said = || proxy.log_lines_with(&path).len() - before;
-        file.replace(broken);
-        soon(
-            format!("a line with {path} for the text {broken:?}"),
-            async || said() > 0,
-        )
+        broken.map_or_else(|| file.remove(), |text| file.replace(text));
+        let broken = broken.map_or("no file".to_owned(), |text| format!("the text {text:?}"));
+        soon(format!("a line with {path} for {broken}"), async || {
+            said() > 0
+        })
         .usually(usually)
         .await;
         for _ in 0..3 {
@@ -210,7 +211,7 @@ async fn what_is_broken_is_said_once() {
         let lines = said();
         expect(
             lines == 1,
-            format!("one line for the text {broken:?}, but there were {lines}"),
+            format!("one line for {broken}, but there were {lines}"),
         )
         .usually(usually);
         if mend {
