@@ -101,6 +101,14 @@ async fn its_share_grows_to_the_whole() {
         seen.is_sorted_by_key(|(_, share)| share),
         format!("a share that only grows, but by milliseconds it was {seen:?}"),
     );
+    expect(
+        seen.iter()
+            .all(|(since, share)| *since > 200 || *share < 100),
+        format!(
+            "no whole share in the first half of the ramp, but by milliseconds it was {seen:?}"
+        ),
+    )
+    .usually(SLOWLY);
     // However often one could look: a fifth of the ramp later it is more, after the tenth that it begins with.
     let ramp = seen.iter().filter(|(since, _)| (40..=400).contains(since));
     let stuck = ramp.clone().any(|(since, share)| {
