@@ -82,7 +82,7 @@ impl RetryBudget {
     fn spent_of(&self, slots: &VecDeque<Slot>) -> Spent {
         let requests: u64 = slots.iter().map(|slot| slot.requests).sum();
         let retries: u64 = slots.iter().map(|slot| slot.retries).sum();
-        let allowed = (self.policy.percent * requests / 100).max(self.policy.floor);
+        let allowed = (self.policy.percent.saturating_mul(requests) / 100).max(self.policy.floor);
         Spent {
             requests,
             retries,
@@ -148,6 +148,14 @@ mod tests {
             budget.request(now);
         }
         assert_eq!(take_all(&budget, now), 17);
+    }
+
+    #[test]
+    fn a_share_that_is_more_than_all_does_not_overflow() {
+        let (budget, now) = budget(u64::MAX, 1);
+        budget.request(now);
+        budget.request(now);
+        assert_eq!(take_all(&budget, now), 10_000);
     }
 
     #[test]

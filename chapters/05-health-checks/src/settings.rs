@@ -55,7 +55,7 @@ impl Settings {
                 longest: cool_down * 32,
                 forget: cool_down * 64,
                 slow_return: milliseconds("SLOW_RETURN_MS", "10000"),
-                panic_percent: number("PANIC_PERCENT", "30"),
+                panic_percent: percent("PANIC_PERCENT", "30"),
                 is_failure: outlier::cannot_work,
             },
             breaker: breaker::Policy {
@@ -89,6 +89,14 @@ fn milliseconds(name: &str, default: &str) -> Duration {
     setting(name, default, |text| match text.parse() {
         Ok(milliseconds @ 1..=86_400_000) => Some(Duration::from_millis(milliseconds)),
         _ => None,
+    })
+}
+
+fn percent(name: &str, default: &str) -> usize {
+    setting(name, default, |text| {
+        text.parse()
+            .ok()
+            .filter(|number| (1..=100).contains(number))
     })
 }
 

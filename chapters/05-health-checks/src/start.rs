@@ -31,6 +31,9 @@ pub(crate) fn run(listen: &str, upstreams: &[SocketAddr]) {
         graceful_shutdown_timeout_seconds: Some(1),
         pid_file: "/tmp/ch05-health-checks.pid".to_owned(),
         upgrade_sock: "/tmp/ch05-health-checks.sock".to_owned(),
+        // Who counts is `Edge`: so many tries, and as many again on connections that were stale. Pingora would end
+        // what it has granted, and paid for, after 16.
+        max_retries: settings.tries.saturating_mul(2).saturating_add(1),
         ..ServerConf::default()
     };
     let mut server = Server::new_with_opt_and_conf(Opt::parse_args(), conf);
