@@ -120,7 +120,8 @@ pub fn build(
 
 /// Makes `command` independent of the cargo and of the settings that this process was started with.
 ///
-/// Build scripts that watch `CARGO_PKG_*`, ring's among them, would otherwise run again at every nested build.
+/// Build scripts that watch `CARGO_PKG_*` and `OUT_DIR`, ring's among them, would otherwise run again at every nested
+/// build, and all that depends on them be compiled again. A test has an `OUT_DIR` where its package has a build script.
 pub fn isolate(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy().into_owned();
@@ -129,7 +130,7 @@ pub fn isolate(command: &mut Command) {
             command.env_remove(name);
         }
     }
-    command.env("RUST_BACKTRACE", "0");
+    command.env_remove("OUT_DIR").env("RUST_BACKTRACE", "0");
 }
 
 fn build_command(root: &Path, package: &str, target: Target, diagnostics: Diagnostics) -> Command {
@@ -205,5 +206,18 @@ impl BuildError {
             Self::Cargo(error) => format!("cargo: {error}"),
             Self::Failed(text) => text.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nested_build_sees_no_folder_of_the_package_that_runs_it() {
+        let mut command = Command::new("cargo");
+        isolate(&mut command);
+        let mut set = command.get_envs();
+        assert!(set.any(|(name, value)| name == "OUT_DIR" && value.is_none()));
     }
 }
