@@ -2,72 +2,80 @@
 
 use super::*;
 
-/// The Age of the second answer to a first one with these headers.
-async fn age_of(headers: &[(&str, &str)]) -> i64 {
-    let (upstream, proxy) = demo([with(fresh(), headers)]).await;
-    proxy.get("/").send().await;
-    let second = proxy.get("/").send().await;
-    upstream.expect_requests(1);
-    let age = second.header("age").and_then(|age| age.parse().ok());
-    age.unwrap_or(-1)
-}
-
-async fn expect_age(headers: &[(&str, &str)], age: i64) {
-    let found = age_of(headers).await;
-    // A loaded machine may be late, but never early.
-    lab::expect(
-        (age..age + 20).contains(&found),
-        format!("Age {age} with {headers:?}, not {found}"),
-    );
+/// The Age of the second answer to a first one with these headers, at an address of its own for each row.
+async fn expect_ages(rows: &[(&[(&str, &str)], i64)]) {
+    let replies = rows.iter().map(|(headers, _)| with(fresh(), headers));
+    let (upstream, proxy) = demo(replies).await;
+    for (at, (headers, age)) in rows.iter().enumerate() {
+        let path = format!("/{at}");
+        proxy.get(&path).send().await;
+        let second = proxy.get(&path).send().await;
+        upstream.expect_requests(at + 1);
+        let found = second.header("age").and_then(|age| age.parse().ok());
+        let found = found.unwrap_or(-1);
+        // A loaded machine may be late, but never early.
+        proxy.expect(
+            (*age..age + 20).contains(&found),
+            format!("Age {age} with {headers:?}, not {found}"),
+        );
+    }
 }
 
 #[tokio::test]
 async fn a_hit_has_an_age() {
-    expect_age(&[], 0).await;
+    expect_ages(&[(&[], 0)]).await;
 }
 
 #[tokio::test]
 async fn the_age_that_the_upstream_sent_counts() {
-    expect_age(&[("Age", "1000")], 1000).await;
-    expect_age(&[("age", "0001000")], 1000).await;
+    expect_ages(&[(&[("Age", "1000")], 1000), (&[("age", "0001000")], 1000)]).await;
 }
 
 #[tokio::test]
 async fn the_time_since_the_date_counts() {
-    expect_age(&[("Date", &date(-1000))], 1000).await;
+    expect_ages(&[(&[("Date", &date(-1000))], 1000)]).await;
 }
 
 #[tokio::test]
 async fn the_greater_of_both_counts() {
-    expect_age(&[("Date", &date(-1000)), ("Age", "50")], 1000).await;
-    expect_age(&[("Date", &date(-50)), ("Age", "1000")], 1000).await;
+    expect_ages(&[
+        (&[("Date", &date(-1000)), ("Age", "50")], 1000),
+        (&[("Date", &date(-50)), ("Age", "1000")], 1000),
+    ])
+    .await;
 }
 
 #[tokio::test]
 async fn a_date_ahead_of_our_clock_is_no_age() {
-    expect_age(&[("Date", &date(500))], 0).await;
+    expect_ages(&[(&[("Date", &date(500))], 0)]).await;
 }
 
 #[tokio::test]
 async fn a_date_that_is_none_is_passed_over() {
-    expect_age(&[("Date", "yesterday")], 0).await;
-    expect_age(&[("Date", "yesterday"), ("Age", "100")], 100).await;
+    expect_ages(&[
+        (&[("Date", "yesterday")], 0),
+        (&[("Date", "yesterday"), ("Age", "100")], 100),
+    ])
+    .await;
 }
 
 #[tokio::test]
 async fn of_several_ages_the_first_counts() {
-    expect_age(&[("Age", "100, 2000")], 100).await;
-    expect_age(&[("Age", "2000, 100")], 2000).await;
-    expect_age(&[("Age", "100"), ("Age", "2000")], 100).await;
+    expect_ages(&[
+        (&[("Age", "100, 2000")], 100),
+        (&[("Age", "2000, 100")], 2000),
+        (&[("Age", "100"), ("Age", "2000")], 100),
+    ])
+    .await;
 }
 
 #[tokio::test]
 async fn an_age_that_is_no_number_is_passed_over() {
-    for value in [
+    let values = [
         "abc", "-3600", "3600.0", "3600x", "", "\"3600\"", "3 600", "0x10",
-    ] {
-        expect_age(&[("Age", value)], 0).await;
-    }
+    ];
+    let fields = values.map(|value| [("Age", value)]);
+    expect_ages(&fields.each_ref().map(|fields| (&fields[..], 0))).await;
 }
 
 #[tokio::test]

@@ -4,10 +4,33 @@ use super::*;
 
 /// Stored stale, then the upstream does this.
 async fn second(directives: &str, then: Reply) -> Response {
-    let (_upstream, proxy) = demo([stale(directives), then]).await;
-    proxy.get("/").send().await;
-    proxy.get("/").send().await
+    let mut answers = seconds([(directives.to_owned(), then)]).await;
+    answers.remove(0)
 }
+
+/// The same for several, at an address of its own each.
+async fn seconds(rows: impl IntoIterator<Item = (String, Reply)>) -> Vec<Response> {
+    let rows = Vec::from_iter(rows);
+    let replies = rows
+        .iter()
+        .map(|(directives, then)| [stale(directives), then.clone()]);
+    let (_upstream, proxy) = demo(replies.flatten()).await;
+    let mut answers = Vec::new();
+    for at in 0..rows.len() {
+        let path = format!("/{at}");
+        proxy.get(&path).send().await.expect_body("one");
+        answers.push(proxy.get(&path).send().await);
+    }
+    answers
+}
+
+/// What forbids that something stale is used.
+const STRICT: [&str; 4] = [
+    "must-revalidate",
+    "proxy-revalidate",
+    "s-maxage=100",
+    "no-cache",
+];
 
 #[tokio::test]
 async fn what_is_stale_is_asked_about() {
@@ -53,16 +76,12 @@ async fn stale_while_revalidate_ends() {
 
 #[tokio::test]
 async fn stale_while_revalidate_is_not_for_what_must_be_validated() {
-    for strict in [
-        "must-revalidate",
-        "proxy-revalidate",
-        "s-maxage=100",
-        "no-cache",
-    ] {
+    let rows = STRICT.map(|strict| {
         let directives = format!(", stale-while-revalidate=1000, {strict}");
-        second(&directives, Reply::text(200, "two"))
-            .await
-            .expect_body("two");
+        (directives, Reply::text(200, "two"))
+    });
+    for answer in seconds(rows).await {
+        answer.expect_body("two");
     }
 }
 
@@ -96,18 +115,20 @@ async fn a_head_answered_stale_lets_a_get_ask_behind() {
 
 #[tokio::test]
 async fn stale_if_error_hides_errors() {
-    for status in [500, 502, 503, 504] {
-        let answer = second(", stale-if-error=1000", Reply::text(status, "broken")).await;
+    let broken = [500, 502, 503, 504].map(|status| Reply::text(status, "broken"));
+    let rows = broken.map(|broken| (", stale-if-error=1000".to_owned(), broken));
+    for answer in seconds(rows).await {
         answer.expect_status(200).expect_body("one");
     }
 }
 
 #[tokio::test]
 async fn stale_if_error_is_for_errors_of_the_server() {
-    for status in [404, 410, 501, 505] {
-        second(", stale-if-error=1000", Reply::text(status, "no"))
-            .await
-            .expect_status(status);
+    let statuses = [404, 410, 501, 505];
+    let no = statuses.map(|status| Reply::text(status, "no"));
+    let rows = no.map(|no| (", stale-if-error=1000".to_owned(), no));
+    for (answer, status) in seconds(rows).await.iter().zip(statuses) {
+        answer.expect_status(status);
     }
 }
 
@@ -177,32 +198,33 @@ async fn a_disconnected_cache_uses_it_for_so_long_only() {
 
 #[tokio::test]
 async fn what_must_be_validated_and_cannot_be_is_504() {
-    for strict in [
-        "must-revalidate",
-        "proxy-revalidate",
-        "s-maxage=100",
-        "no-cache",
-    ] {
-        let directives = format!(", stale-if-error=1000, {strict}");
-        let (upstream, proxy) = demo([stale(&directives)]).await;
-        proxy.get("/").send().await;
-        upstream.refuse().await;
-        proxy.get("/").send().await.expect_status(504);
+    let replies = STRICT.map(|strict| stale(&format!(", stale-if-error=1000, {strict}")));
+    let (upstream, proxy) = demo(replies).await;
+    for strict in STRICT {
+        proxy
+            .get(format!("/{strict}"))
+            .send()
+            .await
+            .expect_body("one");
+    }
+    upstream.refuse().await;
+    for strict in STRICT {
+        proxy
+            .get(format!("/{strict}"))
+            .send()
+            .await
+            .expect_status(504);
     }
 }
 
 #[tokio::test]
 async fn what_must_be_validated_does_not_hide_errors() {
-    for strict in [
-        "must-revalidate",
-        "proxy-revalidate",
-        "s-maxage=100",
-        "no-cache",
-    ] {
+    let rows = STRICT.map(|strict| {
         let directives = format!(", stale-if-error=1000, {strict}");
-        second(&directives, Reply::text(503, "broken"))
-            .await
-            .expect_status(503);
+        (directives, Reply::text(503, "broken"))
+    });
+    for answer in seconds(rows).await {
+        answer.expect_status(503);
     }
 }
 

@@ -75,13 +75,15 @@ async fn what_was_validated_says_how() {
 
 #[tokio::test]
 async fn what_is_not_stored_says_why() {
-    for (header, value, why) in [
+    let rows = [
         ("Cache-Control", "no-store", "no-store"),
         ("Cache-Control", "private", "private"),
         ("Vary", "*", "vary"),
         ("Set-Cookie", "a=b", "set-cookie"),
-    ] {
-        let (_upstream, proxy) = demo([reply(&[(header, value)])]).await;
+    ];
+    let replies = rows.map(|(header, value, _)| reply(&[(header, value)]));
+    let (_upstream, proxy) = demo(replies).await;
+    for (_, _, why) in rows {
         let answer = proxy.get("/").send().await;
         expect_says(&answer, &["fwd=uri-miss", &format!("detail={why}")]).await;
         lab::expect(!answer.says("stored"), "not stored");

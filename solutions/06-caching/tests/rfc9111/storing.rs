@@ -17,14 +17,16 @@ async fn a_fresh_get_is_stored_and_used_again() {
 
 #[tokio::test]
 async fn a_response_to_another_method_is_not_stored() {
-    for method in [
+    let (upstream, proxy) = demo([fresh()]).await;
+    let methods = [
         "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "QUERY",
-    ] {
-        let (upstream, proxy) = demo([fresh()]).await;
-        proxy.request(method, "/").send().await;
-        proxy.request(method, "/").send().await;
-        proxy.get("/").send().await;
-        upstream.expect_requests(3);
+    ];
+    for (at, method) in methods.iter().enumerate() {
+        let path = format!("/{method}");
+        proxy.request(*method, &path).send().await;
+        proxy.request(*method, &path).send().await;
+        proxy.get(&path).send().await;
+        upstream.expect_requests(3 * (at + 1));
     }
 }
 
@@ -105,31 +107,35 @@ async fn private_is_not_stored() {
 
 #[tokio::test]
 async fn fields_that_are_private_go_to_the_first_client_only() {
-    for directive in [
+    let directives = [
         "private=\"x-mine, X-Too\"",
         "no-cache=\"x-mine, X-Too\"",
         "private=x-mine, no-cache=x-too",
-    ] {
+    ];
+    let replies = directives.map(|directive| {
         let directives = format!("max-age=3600, {directive}");
-        let first = [
+        reply(&[
             ("Cache-Control", directives.as_str()),
             ("X-Mine", "1"),
             ("X-Too", "2"),
             ("X-All", "3"),
-        ];
-        let (upstream, proxy) = demo([reply(&first)]).await;
+        ])
+    });
+    let (upstream, proxy) = demo(replies).await;
+    for at in 0..directives.len() {
+        let path = format!("/{at}");
         proxy
-            .get("/")
+            .get(&path)
             .send()
             .await
             .expect_header("x-mine", "1")
             .expect_header("x-too", "2");
-        let second = proxy.get("/").send().await;
+        let second = proxy.get(&path).send().await;
         second
             .expect_no_header("x-mine")
             .expect_no_header("x-too")
             .expect_header("x-all", "3");
-        upstream.expect_requests(1);
+        upstream.expect_requests(at + 1);
     }
 }
 
@@ -167,7 +173,7 @@ async fn directives_that_nobody_knows_are_passed_over() {
 
 #[tokio::test]
 async fn what_was_asked_for_with_authorization_needs_permission() {
-    for (directives, stored) in [
+    let rows = [
         ("max-age=3600", false),
         ("max-age=3600, public", true),
         ("s-maxage=3600", true),
@@ -175,12 +181,21 @@ async fn what_was_asked_for_with_authorization_needs_permission() {
         ("max-age=3600, proxy-revalidate", false),
         ("max-age=3600, immutable", false),
         ("private, s-maxage=3600", false),
-    ] {
-        let (upstream, proxy) = demo([reply(&[("Cache-Control", directives)])]).await;
-        let secret = ("Authorization", "Basic dTpw");
-        proxy.get("/").header(secret.0, secret.1).send().await;
-        proxy.get("/").send().await;
-        upstream.expect_requests(if stored { 1 } else { 2 });
+    ];
+    let replies = rows.iter().flat_map(|(directives, stored)| {
+        let first = reply(&[("Cache-Control", directives)]);
+        let again = (!stored).then(|| Reply::text(200, "two"));
+        std::iter::once(first).chain(again)
+    });
+    let (upstream, proxy) = demo(replies).await;
+    let mut expected = 0;
+    for (at, (_, stored)) in rows.iter().enumerate() {
+        let path = format!("/{at}");
+        let first = proxy.get(&path).header("Authorization", "Basic dTpw");
+        first.send().await.expect_body("one");
+        proxy.get(&path).send().await;
+        expected += if *stored { 1 } else { 2 };
+        upstream.expect_requests(expected);
     }
 }
 
@@ -354,16 +369,18 @@ async fn a_chunked_body_that_breaks_off_is_not_stored() {
 #[tokio::test]
 async fn chunked_and_empty_bodies_are_stored() {
     let cc = [("Cache-Control", "max-age=3600")];
-    for (first, body) in [
-        (with(Reply::text(200, "chunks").chunked(), &cc), "chunks"),
-        (with(Reply::text(200, ""), &cc), ""),
-        (with(Reply::status(204), &cc), ""),
-        (with(Reply::text(404, "none"), &cc), "none"),
-    ] {
-        let (upstream, proxy) = demo([first]).await;
-        proxy.get("/").send().await.expect_body(body);
-        proxy.get("/").send().await.expect_body(body);
-        upstream.expect_requests(1);
+    let replies = [
+        Reply::text(200, "chunks").chunked(),
+        Reply::text(200, ""),
+        Reply::status(204),
+        Reply::text(404, "none"),
+    ];
+    let (upstream, proxy) = demo(replies.map(|reply| with(reply, &cc))).await;
+    for (at, body) in ["chunks", "", "", "none"].into_iter().enumerate() {
+        let path = format!("/{at}");
+        proxy.get(&path).send().await.expect_body(body);
+        proxy.get(&path).send().await.expect_body(body);
+        upstream.expect_requests(at + 1);
     }
 }
 
