@@ -7,7 +7,7 @@ use http::{HeaderMap, StatusCode, header};
 use crate::directives::{Directives, delta_seconds};
 
 /// Where the origin says nothing: a tenth of the time that it did not change (RFC 9111, section 4.2.2).
-const HEURISTIC_FRACTION: u32 = 10;
+const HEURISTIC_FRACTION: u64 = 10;
 
 /// When the request for a response was sent and when its header arrived.
 #[derive(Clone, Copy)]
@@ -80,8 +80,9 @@ pub(crate) fn lifetime(
     let changed = single_date(headers, header::LAST_MODIFIED).filter(|_| allowed);
     match changed.map(|changed| made.duration_since(changed)) {
         Some(unchanged) => {
-            let guess = unchanged.unwrap_or_default() / HEURISTIC_FRACTION;
-            Lifetime::Heuristic(guess.min(longest))
+            // In whole seconds, as all lifetimes: a tenth of a second more would show as another second.
+            let guess = unchanged.unwrap_or_default().as_secs() / HEURISTIC_FRACTION;
+            Lifetime::Heuristic(Duration::from_secs(guess).min(longest))
         }
         None => Lifetime::Unknown,
     }
