@@ -14,6 +14,7 @@ mod key;
 mod policy;
 mod proxy;
 mod purge;
+mod ranges;
 mod request;
 mod settings;
 mod status;

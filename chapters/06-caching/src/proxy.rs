@@ -15,7 +15,7 @@ use pingora::{
     Result,
     http::{RequestHeader, ResponseHeader},
     prelude::HttpPeer,
-    proxy::{FailToProxy, ProxyHttp, RangeType, Session, range_header_filter},
+    proxy::{FailToProxy, ProxyHttp, RangeType, Session},
 };
 use pingora_cache::{
     CacheKey, CacheMeta, CacheOptionOverrides, CachePhase, ForcedFreshness, HitHandler,
@@ -28,7 +28,7 @@ use crate::{
     directives::Directives,
     entry, errors,
     freshness::{self, Times},
-    invalidate, key, policy, purge,
+    invalidate, key, policy, purge, ranges,
     request::{self, Judgement, Kind, State},
     settings::Settings,
     status::{CacheStatus, Forwarded},
@@ -38,8 +38,6 @@ use crate::{
 
 /// The statuses that count as an error of the upstream (RFC 5861, section 4).
 const ERRORS: [u16; 4] = [500, 502, 503, 504];
-/// More ranges than that in one request are not served as ranges.
-const MOST_RANGES: usize = 20;
 
 /// The proxy: one for all requests.
 pub(crate) struct Edge {
@@ -400,15 +398,11 @@ impl ProxyHttp for Edge {
         response: &mut ResponseHeader,
         ctx: &mut Ctx,
     ) -> RangeType {
-        let request = session.req_header();
         // Only a GET has ranges (RFC 9110, section 14.2).
-        if ctx.kind != Kind::Get || !validate::if_range_holds(&request.headers, &response.headers) {
-            return RangeType::None;
+        match ctx.kind {
+            Kind::Get => ranges::of(session.req_header(), response),
+            _ => RangeType::None,
         }
-        // Pingora's own comparison takes a weak tag for a strong one: it is left nothing to compare.
-        let mut request = request.clone();
-        request.remove_header(&header::IF_RANGE);
-        range_header_filter(&request, response, Some(MOST_RANGES))
     }
 
     /// The last phase before the client, for hits too.

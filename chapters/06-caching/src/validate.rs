@@ -22,7 +22,7 @@ const NOT_UPDATED: [HeaderName; 5] = [
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Tag<'a> {
     weak: bool,
-    opaque: &'a str,
+    opaque: &'a [u8],
 }
 
 /// Whether the client has this already: then 304 (RFC 9111, section 4.3.2).
@@ -50,9 +50,9 @@ fn matches_any(request: &HeaderMap, response: &HeaderMap) -> bool {
     let ours = tag_of(response);
     let mut lines = request.get_all(header::IF_NONE_MATCH).iter();
     lines.any(|line| {
-        let line = line.to_str().unwrap_or_default().trim();
+        let line = line.as_bytes().trim_ascii();
         // Weak comparison: what is in the quotes decides (RFC 9110, section 8.8.3.2).
-        line == "*" || ours.is_some_and(|ours| tags(line).any(|tag| tag.opaque == ours.opaque))
+        line == b"*" || ours.is_some_and(|ours| tags(line).any(|tag| tag.opaque == ours.opaque))
     })
 }
 
@@ -61,14 +61,14 @@ pub(crate) fn if_range_holds(request: &HeaderMap, response: &HeaderMap) -> bool 
     let Some(condition) = request.get(header::IF_RANGE) else {
         return true;
     };
-    let condition = condition.to_str().unwrap_or_default().trim();
-    if condition.starts_with(['"', 'W'])
-        && let Some(tag) = tags(condition).next()
-    {
-        return !tag.weak && tag_of(response) == Some(tag);
+    let condition = condition.as_bytes().trim_ascii();
+    if condition.starts_with(b"\"") {
+        // One tag, to the last byte: a weak one begins with another.
+        let tag = response.get(header::ETAG);
+        return tag.is_some_and(|tag| tag.as_bytes().trim_ascii() == condition);
     }
     let modified = single_date(response, header::LAST_MODIFIED);
-    let asked = httpdate::parse_http_date(condition).ok();
+    let asked = single_date(request, header::IF_RANGE);
     // A date is a strong validator only if the representation cannot have changed twice in that second (section 8.8.2.2).
     let made = date(response);
     let strong = |modified: SystemTime| made.is_some_and(|made| made > modified);
@@ -112,19 +112,20 @@ pub(crate) fn head_agrees(stored: &HeaderMap, head: &HeaderMap) -> bool {
 }
 
 fn tag_of(response: &HeaderMap) -> Option<Tag<'_>> {
-    let value = response.get(header::ETAG)?.to_str().ok()?;
-    tags(value.trim()).next()
+    tags(response.get(header::ETAG)?.as_bytes()).next()
 }
 
-/// The tags of a list. A comma may stand within one; what is no tag ends the list.
-fn tags(list: &str) -> impl Iterator<Item = Tag<'_>> {
+/// The tags of a list. A comma may stand within one, and bytes that are no text; what is no tag ends the list.
+fn tags(list: &[u8]) -> impl Iterator<Item = Tag<'_>> {
     let mut rest = list;
     std::iter::from_fn(move || {
-        rest = rest.trim_start_matches([',', ' ', '\t']);
-        let weak = rest.starts_with("W/");
-        let quoted = rest.strip_prefix("W/").unwrap_or(rest).strip_prefix('"')?;
-        let (opaque, after) = quoted.split_once('"')?;
-        rest = after;
+        let start = rest.iter().position(|byte| !b", \t".contains(byte))?;
+        rest = rest.get(start..)?;
+        let weak = rest.starts_with(b"W/");
+        let quoted = rest.strip_prefix(b"W/").unwrap_or(rest);
+        let mut parts = quoted.strip_prefix(b"\"")?.splitn(2, |byte| *byte == b'"');
+        let opaque = parts.next()?;
+        rest = parts.next()?;
         Some(Tag { weak, opaque })
     })
 }

@@ -60,6 +60,19 @@ async fn a_comma_may_stand_in_a_tag() {
 }
 
 #[tokio::test]
+async fn any_byte_may_stand_in_a_tag() {
+    let inm = |value| [("If-None-Match", value)];
+    expect_statuses(
+        &[("ETag", "\"caf\u{e9} \\\"")],
+        &[
+            (&inm("W/\"x\", \"caf\u{e9} \\\""), 304),
+            (&inm("\"caf\u{e8} \\\""), 200),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn if_none_match_without_a_stored_tag_is_not_met() {
     expect_statuses(
         &[("Last-Modified", LM)],

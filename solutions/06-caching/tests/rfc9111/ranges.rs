@@ -28,6 +28,8 @@ async fn one_range_is_206() {
         ("bytes=5-99", "bytes 5-9/10", "56789"),
         ("bytes=-99", "bytes 0-9/10", DIGITS),
         ("BYTES=1-2", "bytes 1-2/10", "12"),
+        ("bytes=-99999999999999999999", "bytes 0-9/10", DIGITS),
+        ("bytes=5-99999999999999999999", "bytes 5-9/10", "56789"),
     ] {
         let answer = proxy.get("/").header("Range", range).send().await;
         answer
@@ -41,7 +43,15 @@ async fn one_range_is_206() {
 #[tokio::test]
 async fn a_range_beyond_the_end_is_416() {
     let (upstream, proxy) = stored(&[]).await;
-    for range in ["bytes=10-", "bytes=10-12"] {
+    for range in [
+        "bytes=10-",
+        "bytes=10-12",
+        "bytes=20-30, 40-50",
+        "bytes=-0",
+        "bytes=-0, -0",
+        "bytes=99999999999999999999-",
+        "bytes=99999999999999999999-5",
+    ] {
         let answer = proxy.get("/").header("Range", range).send().await;
         answer
             .expect_status(416)
@@ -67,6 +77,22 @@ async fn a_range_that_is_none_is_passed_over() {
             .await
             .expect_status(200)
             .expect_body(DIGITS);
+    }
+}
+
+#[tokio::test]
+async fn a_range_of_nothing_or_of_an_unknown_length_is_passed_over() {
+    let replies = [Reply::text(200, ""), Reply::text(200, DIGITS).chunked()];
+    let cc = [("Cache-Control", "max-age=3600")];
+    let (upstream, proxy) = demo(replies.map(|reply| with(reply, &cc))).await;
+    for (at, body) in ["", DIGITS].into_iter().enumerate() {
+        let path = format!("/{at}");
+        proxy.get(&path).send().await;
+        for range in ["bytes=0-3", "bytes=-3", "bytes=-0"] {
+            let answer = proxy.get(&path).header("Range", range).send().await;
+            answer.expect_status(200).expect_body(body);
+        }
+        upstream.expect_requests(at + 1);
     }
 }
 
@@ -100,6 +126,8 @@ async fn if_range_is_compared_strongly() {
     expect_if_range(&[
         (&[("ETag", "\"a\"")], "\"a\"", 206),
         (&[("ETag", "\"a\"")], "\"b\"", 200),
+        (&[("ETag", "\"a\"")], "\"a\", \"b\"", 200),
+        (&[("ETag", "\"a\"")], "*", 200),
         (&[("ETag", "\"a\"")], "W/\"a\"", 200),
         (&[("ETag", "W/\"a\"")], "W/\"a\"", 200),
         (&[("ETag", "W/\"a\"")], "\"a\"", 200),
