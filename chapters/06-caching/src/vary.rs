@@ -23,7 +23,7 @@ pub(crate) fn variance(response: &HeaderMap, request: &HeaderMap) -> Option<Hash
         let value = match request.contains_key(&name) {
             // Absent is not empty: the first byte tells them apart.
             false => vec![b'-'],
-            true => [b"+".as_slice(), normalized(&name, request).as_bytes()].concat(),
+            true => [b"+".as_slice(), &normalized(&name, request)].concat(),
         };
         variance.add_owned_name_value(name.as_str().to_owned(), value);
     }
@@ -43,29 +43,29 @@ fn names(response: &HeaderMap) -> impl Iterator<Item = Option<HeaderName>> {
     members.map(|member| member.parse().ok().filter(|name| name != "*"))
 }
 
-/// All lines as one, without the blanks that mean nothing.
-fn normalized(name: &HeaderName, request: &HeaderMap) -> String {
+/// All lines as one, without the blanks that mean nothing. In bytes: two values that are no text are not the same.
+fn normalized(name: &HeaderName, request: &HeaderMap) -> Vec<u8> {
     let lines = request.get_all(name).iter();
-    let lines: Vec<_> = lines
-        .map(|line| String::from_utf8_lossy(line.as_bytes()))
-        .collect();
-    let whole = lines.join(",");
+    let lines: Vec<&[u8]> = lines.map(|line| line.as_bytes()).collect();
+    let whole = lines.join(&b","[..]);
     // A comma in a quoted string is not one between members: such a value is taken as it is.
-    if whole.contains('"') {
+    if whole.contains(&b'"') {
         return whole;
     }
-    let members = whole
-        .split(',')
-        .map(str::trim)
-        .filter(|member| !member.is_empty());
+    let members = whole.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    let members = members.filter(|member| !member.is_empty());
     if !UNORDERED.contains(name) {
-        return members.collect::<Vec<_>>().join(",");
+        return members.collect::<Vec<_>>().join(&b","[..]);
     }
-    let without_blanks = |member: &str| member.replace([' ', '\t'], "").to_ascii_lowercase();
-    let mut members: Vec<String> = members.map(without_blanks).collect();
+    let without_blanks = |member: &[u8]| {
+        let mut member = member.to_ascii_lowercase();
+        member.retain(|byte| !b" \t".contains(byte));
+        member
+    };
+    let mut members: Vec<Vec<u8>> = members.map(without_blanks).collect();
     members.sort();
     members.dedup();
-    members.join(",")
+    members.join(&b","[..])
 }
 
 #[cfg(test)]

@@ -41,6 +41,26 @@ async fn a_field_selects_the_variant() {
 }
 
 #[tokio::test]
+async fn bytes_that_are_no_text_differ_too() {
+    let vary = [("Vary", "Foo, Accept-Language")];
+    let (upstream, proxy) = demo([with(fresh(), &vary)]).await;
+    let values: [(&str, &[u8]); 4] = [
+        ("Foo", b"\xff"),
+        ("Foo", b"\xfe"),
+        ("Accept-Language", b"\xff"),
+        ("Accept-Language", b"\xfe"),
+    ];
+    for (name, value) in values {
+        let mut wire = proxy.connect().await;
+        let head = format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{name}: ");
+        wire.send([head.as_bytes(), value, b"\r\n\r\n"].concat())
+            .await;
+        wire.read_response().await.expect_status(200);
+    }
+    upstream.expect_requests(values.len());
+}
+
+#[tokio::test]
 async fn absent_is_not_empty_and_not_something() {
     expect_same(
         &["Foo"],
