@@ -20,16 +20,21 @@ pub(crate) struct Directives {
 enum Argument {
     None,
     Text(String),
+    /// Text in a structured field, where a number is another type.
+    Words(String),
     Broken,
 }
 
 impl Directives {
-    /// What a request asks of caches. Pragma is its older form, and counts only where there is no other.
+    /// What a request asks of caches. Pragma is its older form, and counts only where there is no other; all that it can
+    /// say is `no-cache` (RFC 9111, section 5.4).
     pub(crate) fn of_request(headers: &HeaderMap) -> Self {
         if headers.contains_key(http::header::CACHE_CONTROL) {
             return Self::cache_control(headers);
         }
-        Self::parse_field(headers, "pragma")
+        let mut pragma = Self::parse_field(headers, "pragma");
+        pragma.list.retain(|(name, _)| name == "no-cache");
+        pragma
     }
 
     /// What a response allows this cache: CDN-Cache-Control where there is a valid one, else Cache-Control.
@@ -180,13 +185,13 @@ fn argument(value: ListEntry) -> Option<Argument> {
         BareItem::Boolean(false) => None,
         BareItem::Integer(number) => Some(Argument::Text(number.to_string())),
         BareItem::Decimal(number) => Some(Argument::Text(number.to_string())),
-        BareItem::String(text) | BareItem::Token(text) => Some(Argument::Text(text)),
+        BareItem::String(text) | BareItem::Token(text) => Some(Argument::Words(text)),
         BareItem::ByteSeq(_) => Some(Argument::Broken),
     }
 }
 
 fn names(argument: &Argument) -> Vec<HeaderName> {
-    let Argument::Text(text) = argument else {
+    let (Argument::Text(text) | Argument::Words(text)) = argument else {
         return Vec::new();
     };
     let names = text.split(',').map(str::trim);

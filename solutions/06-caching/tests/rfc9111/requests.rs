@@ -52,6 +52,12 @@ async fn pragma_counts_where_there_is_no_cache_control() {
         .header("Cache-Control", "max-age=60");
     both.send().await;
     upstream.expect_requests(2);
+    for other in ["max-age=0", "no-store", "min-fresh=9999"] {
+        proxy.get("/").header("Pragma", other).send().await;
+    }
+    upstream.expect_requests(2);
+    let unknown = proxy.get("/x").header("Pragma", "only-if-cached");
+    unknown.send().await.expect_status(200);
 }
 
 #[tokio::test]

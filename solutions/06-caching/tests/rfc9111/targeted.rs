@@ -76,6 +76,8 @@ async fn its_values_are_typed() {
             (&both("max-age=3600, no-store=?0"), true),
             (&both("max-age=3600, no-store=?1"), false),
             (&both("max-age=3600.5"), false),
+            (&both("max-age=\"3600\""), false),
+            (&both("max-age=3600, private=\"x-a\""), true),
             (&both("max-age=-1"), false),
             (&both("max-age=(3600)"), false),
             (&both("max-age=0, max-age=3600"), true),
