@@ -21,12 +21,14 @@ pub(crate) fn of_reference(request: &RequestHeader, reference: &str) -> Option<C
     if let Some(after) = reference.strip_prefix("//") {
         return of_reference(request, &format!("http://{after}"));
     }
-    if reference.contains("://") {
+    if has_scheme(reference) {
         let uri: Uri = reference.parse().ok()?;
         let same =
             uri.scheme_str() == Some("http") && normalized(uri.authority()?.as_str()) == authority;
-        let target = uri.path_and_query().map_or("/", |it| it.as_str());
-        return same.then(|| frame(&authority, target.as_bytes()));
+        return same.then(|| frame(&authority, target_of(&uri).as_bytes()));
+    }
+    if reference.is_empty() {
+        return Some(frame(&authority, &target));
     }
     let base = target
         .split(|byte| *byte == b'?')
@@ -53,9 +55,23 @@ fn address(request: &RequestHeader) -> Option<(String, Vec<u8>)> {
         return Some((normalized(only_host(&request.headers)?), raw.to_owned()));
     }
     let uri: Uri = std::str::from_utf8(raw).ok()?.parse().ok()?;
-    let target = uri.path_and_query().map_or("/", |it| it.as_str());
-    let target = target.as_bytes().to_owned();
+    let target = target_of(&uri).into_bytes();
     Some((normalized(uri.authority()?.as_str()), target))
+}
+
+/// Path and query. No path at all is `/` (RFC 9110, section 4.2.3), also before a query.
+fn target_of(uri: &Uri) -> String {
+    let target = uri.path_and_query().map_or("/", |it| it.as_str());
+    match target.starts_with('/') {
+        true => target.to_owned(),
+        false => format!("/{target}"),
+    }
+}
+
+/// Whether a reference begins with a scheme; elsewhere a colon is only text (RFC 3986, section 4.2).
+fn has_scheme(reference: &str) -> bool {
+    let end = reference.find([':', '/', '?']);
+    end.is_some_and(|end| reference.as_bytes().get(end) == Some(&b':'))
 }
 
 fn only_host(headers: &HeaderMap) -> Option<&str> {
@@ -161,7 +177,11 @@ mod tests {
             ("../x", "/x"),
             ("./x/../y#z", "/a/y"),
             ("?d", "/a/b?d"),
-            ("", "/a/b"),
+            ("", "/a/b?c"),
+            ("#z", "/a/b?c"),
+            ("x?http://example.org/", "/a/x?http://example.org/"),
+            ("/http://example.org/", "/http://example.org/"),
+            ("http://example.com?x", "/?x"),
             ("http://EXAMPLE.com/x", "/x"),
             ("//example.com/x", "/x"),
             ("http://example.com", "/"),
@@ -176,6 +196,8 @@ mod tests {
             "http://example.org/x",
             "https://example.com/x",
             "http://example.com:81/x",
+            "mailto:x",
+            "urn:example.com",
         ] {
             assert_eq!(found(other), None, "{other}");
         }

@@ -88,6 +88,8 @@ async fn location_and_content_location_are_invalidated() {
         named("/other/y", "Location", "y"),
         named("/z", "Content-Location", "../z"),
         named("/q", "Content-Location", "/q#fragment"),
+        named("/other/r?http://a/", "Location", "r?http://a/"),
+        named("/s://", "Location", "/s://"),
     ])
     .await;
 }
