@@ -125,27 +125,29 @@ fn variance(answer: &HeaderMap, request: &HeaderMap) -> Option<HashBinary> {
     for name in names(answer) {
         // Without a value for what is absent, it would have no variance, and get whatever is stored.
         let value = match request.contains_key(&name) {
-            true => format!("+{}", normal(&name, request)),
-            false => "-".to_owned(),
+            true => [b"+".as_slice(), &normal(&name, request)].concat(),
+            false => b"-".to_vec(),
         };
-        variance.add_owned_name_value(name, value.into_bytes());
+        variance.add_owned_name_value(name, value);
     }
     variance.finalize()
 }
 
-/// All lines of a header as one, in one spelling if its members mean the same in any case and order.
-fn normal(name: &str, request: &HeaderMap) -> String {
-    let lines = request.get_all(name).iter();
-    let lines = lines.map(|line| String::from_utf8_lossy(line.as_bytes()));
-    let whole = lines.collect::<Vec<_>>().join(",");
+/// All lines of a header as one, in one spelling if its members mean the same in any case and order. In bytes: a value
+/// need not be text.
+fn normal(name: &str, request: &HeaderMap) -> Vec<u8> {
+    let lines = request.get_all(name).iter().map(HeaderValue::as_bytes);
+    let whole = lines.collect::<Vec<_>>().join(&b","[..]);
     if name != header::ACCEPT_ENCODING && name != header::ACCEPT_LANGUAGE {
         return whole;
     }
     // `gzip; q=0.5` and `GZIP;q=0.5` are the same, `gzip` alone is not.
-    let whole = whole.replace([' ', '\t'], "").to_ascii_lowercase();
-    let mut members: Vec<&str> = whole.split(',').filter(|it| !it.is_empty()).collect();
+    let mut whole = whole.to_ascii_lowercase();
+    whole.retain(|byte| !b" \t".contains(byte));
+    let members = whole.split(|byte| *byte == b',');
+    let mut members: Vec<&[u8]> = members.filter(|it| !it.is_empty()).collect();
     members.sort_unstable();
-    members.join(",")
+    members.join(&b","[..])
 }
 // END TODO
 

@@ -104,6 +104,21 @@ async fn any_header_may_be_the_one() {
 }
 
 #[tokio::test]
+async fn every_byte_counts() {
+    let (_upstream, proxy) = varying_by("x-plan").await;
+
+    for (value, body) in [(b"\xe4", "0"), (b"\xf6", "1"), (b"\xe4", "0")] {
+        let mut wire = proxy.connect().await;
+        let head = b"GET /page HTTP/1.1\r\nhost: a\r\nconnection: close\r\nx-plan: ";
+        wire.send([&head[..], value, b"\r\n\r\n"].concat()).await;
+        let answer = wire.read_response().await;
+        answer
+            .expect_body(body)
+            .usually("a value need not be text: to_str fails, from_utf8_lossy makes all such values the same. Compare bytes");
+    }
+}
+
+#[tokio::test]
 async fn a_header_that_is_absent_is_a_variant_of_its_own() {
     let (_upstream, proxy) = varying_by("x-plan").await;
 

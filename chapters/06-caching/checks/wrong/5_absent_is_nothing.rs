@@ -15,22 +15,23 @@ use pingora_cache::{VarianceBuilder, key::HashBinary};
 fn variance(answer: &HeaderMap, request: &HeaderMap) -> Option<HashBinary> {
     let mut variance = VarianceBuilder::new();
     for name in names(answer).filter(|name| request.contains_key(name)) {
-        let value = normal(&name, request).into_bytes();
+        let value = normal(&name, request);
         variance.add_owned_name_value(name, value);
     }
     variance.finalize()
 }
 
-fn normal(name: &str, request: &HeaderMap) -> String {
-    let lines = request.get_all(name).iter();
-    let lines = lines.map(|line| String::from_utf8_lossy(line.as_bytes()));
-    let whole = lines.collect::<Vec<_>>().join(",");
+fn normal(name: &str, request: &HeaderMap) -> Vec<u8> {
+    let lines = request.get_all(name).iter().map(HeaderValue::as_bytes);
+    let whole = lines.collect::<Vec<_>>().join(&b","[..]);
     if name != header::ACCEPT_ENCODING && name != header::ACCEPT_LANGUAGE {
         return whole;
     }
-    let whole = whole.replace([' ', '\t'], "").to_ascii_lowercase();
-    let mut members: Vec<&str> = whole.split(',').filter(|it| !it.is_empty()).collect();
+    let mut whole = whole.to_ascii_lowercase();
+    whole.retain(|byte| !b" \t".contains(byte));
+    let members = whole.split(|byte| *byte == b',');
+    let mut members: Vec<&[u8]> = members.filter(|it| !it.is_empty()).collect();
     members.sort_unstable();
-    members.join(",")
+    members.join(&b","[..])
 }
 // END TODO

@@ -13,7 +13,7 @@ fn cache_key_callback(&self, session: &Session, _ctx: &mut ()) -> Result<CacheKe
         key.push(0);
         if request.headers.contains_key(name) {
             key.push(b'+');
-            key.extend(normal(name, &request.headers).as_bytes());
+            key.extend(normal(name, &request.headers));
         }
     }
     Ok(CacheKey::new(key, ""))
