@@ -25,6 +25,20 @@ const NOT_STORED: [&str; 11] = [
     "upgrade",
 ];
 
+/// Fields for all who pass a response on. Connection cannot take them away (RFC 9110, section 7.6.1): what they forbid
+/// would be forgotten.
+const FOR_ALL: [&str; 8] = [
+    "age",
+    "cache-control",
+    "cdn-cache-control",
+    "content-length",
+    "date",
+    "expires",
+    // What frames the message is Pingora's.
+    "transfer-encoding",
+    "vary",
+];
+
 /// Why the response to a GET must not be stored, or is not worth it; `None` if it can be.
 pub(crate) fn refusal(
     request: &HeaderMap,
@@ -128,8 +142,7 @@ pub(crate) fn remove_connection_fields(header: &mut ResponseHeader) {
         .filter_map(|name| name.trim().parse().ok())
         .collect();
     for name in names {
-        // What frames the message is Pingora's.
-        if name != header::TRANSFER_ENCODING && name != header::CONTENT_LENGTH {
+        if !FOR_ALL.contains(&name.as_str()) {
             header.remove_header(&name);
         }
     }

@@ -298,6 +298,24 @@ async fn fields_that_connection_names_end_here() {
 }
 
 #[tokio::test]
+async fn connection_takes_no_field_away_that_is_for_all() {
+    let hour = ("Cache-Control", "max-age=3600");
+    let far = ("Expires", "Fri, 01 Jan 2038 00:00:00 GMT");
+    let named = ("Connection", "cache-control, cdn-cache-control, Vary, age");
+    expect_reused(
+        200,
+        &[
+            (&[named, far, ("Cache-Control", "no-store")], false),
+            (&[named, hour, ("CDN-Cache-Control", "no-store")], false),
+            (&[named, hour, ("Vary", "*")], false),
+            (&[named, hour, ("Age", "7200")], false),
+            (&[named, hour], true),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn all_other_fields_are_stored_as_they_came() {
     let fields = [
         ("X-Test", "a"),
