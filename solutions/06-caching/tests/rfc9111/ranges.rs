@@ -135,9 +135,12 @@ async fn if_range_is_compared_strongly() {
     .await;
 }
 
+/// The headers of what is stored, an If-Range, and the status that follows.
+type IfRange<'a> = (&'a [(&'a str, &'a str)], &'a str, u16);
+
 /// Stored with these headers, then asked for a part with this If-Range, at an address of its own for each row: the
 /// status.
-async fn expect_if_range(rows: &[(&[(&str, &str)], &str, u16)]) {
+async fn expect_if_range(rows: &[IfRange<'_>]) {
     let (upstream, proxy) = demo(rows.iter().map(|(headers, ..)| digits(headers))).await;
     for (at, (headers, asked, status)) in rows.iter().enumerate() {
         let path = format!("/{at}");
