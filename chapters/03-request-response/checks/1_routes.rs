@@ -225,6 +225,18 @@ mod given {
     }
 
     #[tokio::test]
+    async fn a_fragment_is_gone_before_the_decision() {
+        let (proxy, upstreams) = start().await;
+
+        let mut wire = proxy.connect().await;
+        wire.send("GET /a?b#/../c HTTP/1.1\r\nHost: shop.example\r\n\r\n")
+            .await;
+
+        wire.read_response().await.expect_body("first");
+        upstreams[0].last_request().expect_target("/a?b");
+    }
+
+    #[tokio::test]
     async fn other_dots_are_not_refused() {
         let (proxy, _upstreams) = start().await;
 
@@ -235,6 +247,9 @@ mod given {
             "/a..",
             "/a/.b./c",
             "/%2e%2e%2e",
+            "/%252e%252e/a",
+            "/a/..;/b",
+            "/a\\..\\b",
             "/?next=/../x",
             "/?../",
         ] {
