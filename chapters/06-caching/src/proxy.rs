@@ -8,7 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use log::{info, warn};
+use log::{debug, info, warn};
 use pingora::{
     Error, ErrorSource,
     ErrorType::{HTTPStatus, InternalError},
@@ -149,7 +149,9 @@ impl ProxyHttp for Edge {
         Ok(())
     }
 
-    fn cache_key_callback(&self, session: &Session, _ctx: &mut Ctx) -> Result<CacheKey> {
+    /// The lookup follows, and the lock if it finds nothing: whoever waits there can be seen only here.
+    fn cache_key_callback(&self, session: &Session, ctx: &mut Ctx) -> Result<CacheKey> {
+        debug!("{} is looked up", self.request_summary(session, ctx));
         let key = key::of(session.req_header());
         key.ok_or_else(|| Error::explain(InternalError, "no key for this request"))
     }

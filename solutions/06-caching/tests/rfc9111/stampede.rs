@@ -9,11 +9,29 @@ fn crowd(proxy: &Proxy, size: usize) -> JoinSet<Response> {
     (0..size).map(|_| proxy.get("/").send()).collect()
 }
 
+/// A demo that says of each request when it is looked up.
+async fn telling_demo<const N: usize>(replies: [Reply; N]) -> (Upstream, Proxy) {
+    let upstream = Upstream::script(replies).await;
+    let proxy =
+        Proxy::at_path(&*DEMO, "6-0").env("RUST_LOG", "info,pingora=warn,ch06_caching=debug");
+    let proxy = proxy.in_front_of(&upstream).await;
+    (upstream, proxy)
+}
+
+/// Who comes after the answer would ask for itself (README, Limits).
+async fn all_are_looked_up(proxy: &Proxy, count: usize) {
+    lab::eventually("the proxy has all requests", async || {
+        proxy.log_lines_with("is looked up").len() == count
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn fifty_clients_cost_one_request() {
-    let (upstream, proxy) = demo([fresh().gate()]).await;
+    let (upstream, proxy) = telling_demo([fresh().gate()]).await;
     let crowd = crowd(&proxy, 50);
     upstream.wait_for_requests(1).await;
+    all_are_looked_up(&proxy, 50).await;
     upstream.release();
     let answers = crowd.join_all().await;
     for answer in &answers {
@@ -29,12 +47,11 @@ async fn fifty_clients_cost_one_request() {
 
 #[tokio::test]
 async fn who_waited_says_so() {
-    let (upstream, proxy) = demo([fresh().gate()]).await;
+    let (upstream, proxy) = telling_demo([fresh().gate()]).await;
     let first = tokio::spawn(proxy.get("/").send());
     upstream.wait_for_requests(1).await;
     let second = tokio::spawn(proxy.get("/").send());
-    // Nothing outside tells that the second one waits: the gate opens when it has had time to arrive.
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    all_are_looked_up(&proxy, 2).await;
     upstream.release();
     first.await.unwrap().expect_status(200);
     let second = second.await.unwrap();
