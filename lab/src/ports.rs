@@ -8,9 +8,10 @@ use crate::lock;
 use crate::report::Report;
 use rand::seq::SliceRandom;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::ops::Range;
 use std::sync::Mutex;
+use tokio::net::TcpSocket;
 
 const RANGE: Range<u16> = 10_000..30_000;
 const BLOCK: u16 = 100;
@@ -56,7 +57,16 @@ impl Mine {
 
 /// An address on which nobody listens now, and which no other check is given as long as this process lives.
 pub(crate) fn free_address() -> SocketAddr {
-    with_free_address(TcpListener::bind).1
+    with_free_address(try_out).1
+}
+
+/// Binds and does not listen. A program that another test starts meanwhile has a copy of every socket until it is
+/// executed: one that listens would keep the port from whom it is named to, and take connections in its place.
+fn try_out(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
 }
 
 /// Binds something to a free address; what `bind` refuses is tried elsewhere.
