@@ -57,12 +57,12 @@ impl Mine {
 
 /// An address on which nobody listens now, and which no other check is given as long as this process lives.
 pub(crate) fn free_address() -> SocketAddr {
-    with_free_address(try_out).1
+    with_free_address(bind).1
 }
 
 /// Binds and does not listen. A program that another test starts meanwhile has a copy of every socket until it is
 /// executed: one that listens would keep the port from whom it is named to, and take connections in its place.
-fn try_out(address: SocketAddr) -> io::Result<TcpSocket> {
+pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;

@@ -3,7 +3,7 @@
 use crate::condition::{Waiting, in_vain, until};
 use crate::expectation::Expected;
 use crate::failure::raise;
-use crate::ports::with_free_address;
+use crate::ports::{self, with_free_address};
 use crate::record::Record;
 use crate::reply::{Act, Reply};
 use crate::report::{Report, Verdict};
@@ -70,7 +70,7 @@ impl Upstream {
     pub fn always_at(reply: impl FnOnce(SocketAddr) -> Reply) -> impl Future<Output = Self> {
         let at = Location::caller();
         async move {
-            let (socket, address) = with_free_address(|address| bind(address, None));
+            let (socket, address) = with_free_address(ports::bind);
             Self::listen(socket, address, Behaviour::Script(vec![reply(address)]), at)
         }
     }
@@ -94,7 +94,7 @@ impl Upstream {
     /// Refuses connections; [`Upstream::accept`] makes it an echo server.
     #[track_caller]
     pub fn refusing() -> impl Future<Output = Self> {
-        let (socket, address) = with_free_address(|address| reserve(address, false));
+        let (socket, address) = with_free_address(reserve);
         let at = Location::caller();
         async move {
             if TcpStream::connect(address).await.is_ok() {
@@ -110,7 +110,7 @@ impl Upstream {
     pub fn unreachable() -> impl Future<Output = Self> {
         let at = Location::caller();
         async move {
-            let (socket, address) = with_free_address(|address| bind(address, None));
+            let (socket, address) = with_free_address(ports::bind);
             match fill_queue(socket, address).await {
                 Ok(port) => Self::on(address, Behaviour::Echo, port),
                 Err(error) => raise(
@@ -139,7 +139,7 @@ impl Upstream {
                 _ = task.await;
                 let address = self.address();
                 // Connections that were closed before may still hold the port, which only sharing overcomes.
-                let reserved = || reserve(address, false).or_else(|_| reserve(address, true));
+                let reserved = || reserve(address).or_else(|_| ports::bind(address));
                 let socket = soon(reserved).await;
                 let socket = socket.unwrap_or_else(|error| self.lost(&error, at));
                 *port = Some(Port::Refusing { _socket: socket });
@@ -332,12 +332,10 @@ fn service(address: SocketAddr, behaviour: Behaviour) -> Arc<Service> {
 
 /// A bound socket that will listen. It may share the port with connections that have ended.
 fn bind(address: SocketAddr, receive_buffer: Option<u32>) -> io::Result<TcpSocket> {
-    let socket = TcpSocket::new_v4()?;
-    socket.set_reuseaddr(true)?;
+    let socket = ports::bind(address)?;
     if let Some(size) = receive_buffer {
         socket.set_recv_buffer_size(size)?;
     }
-    socket.bind(address)?;
     Ok(socket)
 }
 
@@ -350,10 +348,10 @@ async fn soon<T>(bind: impl Fn() -> io::Result<T>) -> io::Result<T> {
     }
 }
 
-/// A bound socket that will never listen. If it does not share its port, nobody else gets it.
-fn reserve(address: SocketAddr, share: bool) -> io::Result<TcpSocket> {
+/// A bound socket that will never listen. Its port is not shared, so nobody else gets it.
+fn reserve(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
-    socket.set_reuseaddr(share)?;
+    socket.set_reuseaddr(false)?;
     socket.bind(address)?;
     Ok(socket)
 }
