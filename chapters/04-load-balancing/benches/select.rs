@@ -86,7 +86,7 @@ fn ketama(bencher: Bencher, count: u8) {
 fn least_connections(bencher: Bencher, count: u8) {
     let members = balancer::<RoundRobin>(count, false);
     let least = LeastConnections::default();
-    bencher.bench(|| drop(least.choose(members.backends(), |_| true)));
+    bencher.bench(|| drop(least.choose(members.backends())));
 }
 
 #[divan::bench(args = BACKENDS, threads = THREADS)]
@@ -94,7 +94,7 @@ fn power_of_two(bencher: Bencher, count: u8) {
     let members = balancer::<RoundRobin>(count, false);
     let ewma = PeakEwma::new(Duration::from_secs(10));
     bencher.bench(|| {
-        let mut picked = ewma.choose(members.backends(), |_| true);
+        let mut picked = ewma.choose(members.backends());
         if let Some(picked) = &mut picked {
             picked.answered();
         }

@@ -71,12 +71,10 @@ impl Balancer {
             Self::RoundRobin(balancer) => balancer.select(key, MAX_ITERATIONS).map(Picked::Plain),
             Self::Weighted(balancer) => balancer.select(key, MAX_ITERATIONS).map(Picked::Plain),
             Self::Hash(balancer) => balancer.select(key, MAX_ITERATIONS).map(Picked::Plain),
-            Self::LeastConnections(members, least) => least
-                .choose(members.backends(), |_| true)
-                .map(Picked::Counted),
-            Self::PowerOfTwo(members, ewma) => {
-                ewma.choose(members.backends(), |_| true).map(Picked::Timed)
+            Self::LeastConnections(members, least) => {
+                least.choose(members.backends()).map(Picked::Counted)
             }
+            Self::PowerOfTwo(members, ewma) => ewma.choose(members.backends()).map(Picked::Timed),
         }
     }
 

@@ -32,18 +32,14 @@ pub(crate) struct Picked {
 }
 
 impl LeastConnections {
-    /// Chooses among the members that are healthy, have a weight above 0, and that `accept` takes; for a retry it
-    /// would refuse those that were tried. Drop the choice of the try before first, so that its end counts.
-    pub(crate) fn choose(
-        &self,
-        backends: &Backends,
-        accept: impl Fn(&Backend) -> bool,
-    ) -> Option<Picked> {
+    /// Chooses among the members that are healthy and have a weight above 0. For a retry, drop the choice of the try
+    /// before first, so that its end counts.
+    pub(crate) fn choose(&self, backends: &Backends) -> Option<Picked> {
         let members = backends.get_backend();
         let usable = members
             .iter()
-            .filter(|backend| backend.weight > 0 && backends.ready(backend) && accept(backend));
-        // Before the lock is taken, under which nobody else's code shall run.
+            .filter(|backend| backend.weight > 0 && backends.ready(backend));
+        // Before the lock is taken: health is looked up without it.
         let usable = Vec::from_iter(usable);
         self.choose_among(&usable)
     }

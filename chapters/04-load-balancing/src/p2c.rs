@@ -8,7 +8,7 @@
 //! counts at once (the peak), faster ones pull it down by and by. It also fades while nothing is measured, so a
 //! backend that was slow is tried again in a while; one that is new has none and is tried at once.
 //!
-//! A backend that fails fast looks good here. Keep it out by health checks (chapter 05) and by `accept`.
+//! A backend that fails fast looks good here. Keep it out by health checks (chapter 05).
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -64,18 +64,13 @@ impl PeakEwma {
         }
     }
 
-    /// Chooses between two of the members that are healthy, have a weight above 0, and that `accept` takes; for a
-    /// retry it would refuse those that were tried. Drop the choice of the try before first, so that its end counts.
-    /// Weights above 0 are all the same: a latency says more.
-    pub(crate) fn choose(
-        &self,
-        backends: &Backends,
-        accept: impl Fn(&Backend) -> bool,
-    ) -> Option<Picked> {
+    /// Chooses between two of the members that are healthy and have a weight above 0; above 0, weights are all the
+    /// same: a latency says more. For a retry, drop the choice of the try before first, so that its end counts.
+    pub(crate) fn choose(&self, backends: &Backends) -> Option<Picked> {
         let members = backends.get_backend();
         let usable = members
             .iter()
-            .filter(|backend| backend.weight > 0 && backends.ready(backend) && accept(backend));
+            .filter(|backend| backend.weight > 0 && backends.ready(backend));
         let usable = Vec::from_iter(usable);
         self.lock().forget_others(&members);
         self.choose_among(&usable, Instant::now())
