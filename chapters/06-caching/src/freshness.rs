@@ -144,20 +144,12 @@ pub(crate) fn single_date(headers: &HeaderMap, name: header::HeaderName) -> Opti
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::headers;
 
     const NOW: u64 = 1_700_000_000;
 
     fn at(seconds: u64) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
-    }
-
-    fn headers(lines: &[(&'static str, String)]) -> HeaderMap {
-        let lines = lines
-            .iter()
-            .map(|(name, value)| (*name, value.parse().unwrap()));
-        lines
-            .map(|(name, value)| (name.parse().unwrap(), value))
-            .collect()
     }
 
     fn day(seconds: u64) -> String {

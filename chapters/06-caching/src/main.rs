@@ -19,6 +19,8 @@ mod request;
 mod settings;
 mod status;
 mod store;
+#[cfg(test)]
+mod testing;
 mod validate;
 mod vary;
 

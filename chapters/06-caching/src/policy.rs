@@ -153,14 +153,7 @@ pub(crate) fn remove_connection_fields(header: &mut ResponseHeader) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in lines {
-            headers.append(*name, value.parse().unwrap());
-        }
-        headers
-    }
+    use crate::testing::headers;
 
     fn refused(
         status: u16,

@@ -27,7 +27,7 @@ use crate::{
     date,
     directives::Directives,
     entry, errors,
-    freshness::{self, Times},
+    freshness::{self, Lifetime, Times},
     invalidate, key, policy, purge, ranges,
     request::{self, Judgement, Kind, State},
     settings::Settings,
@@ -61,7 +61,7 @@ pub(crate) struct Ctx {
     detail: Option<&'static str>,
     upstream_status: Option<u16>,
     times: Times,
-    /// What stands in the way of a HEAD's answer updating the stored GET: nothing, if there is one.
+    /// The stored GET that the answer to this HEAD updates, or puts out of date.
     head_of: Option<CacheKey>,
     /// The fields of a 304.
     not_modified: Option<HeaderMap>,
@@ -329,13 +329,7 @@ impl ProxyHttp for Edge {
             ctx.superseded = session.cache.phase() == CachePhase::Stale;
             return Ok(refused(why));
         }
-        let lifetime = freshness::lifetime(
-            header.status,
-            &header.headers,
-            &directives,
-            ctx.times.received,
-            self.settings.heuristic_max,
-        );
+        let lifetime = self.lifetime(&header, &directives, ctx);
         if !policy::is_worth_storing(header.status, &header.headers, &directives, lifetime) {
             return Ok(match header.status.is_server_error() {
                 // Those who wait try one after the other: an upstream in trouble is not helped by all at once.
@@ -480,6 +474,13 @@ impl ProxyHttp for Edge {
 }
 
 impl Edge {
+    /// How long a response is fresh that has this header now.
+    fn lifetime(&self, header: &ResponseHeader, directives: &Directives, ctx: &Ctx) -> Lifetime {
+        let (status, headers) = (header.status, &header.headers);
+        let longest = self.settings.heuristic_max;
+        freshness::lifetime(status, headers, directives, ctx.times.received, longest)
+    }
+
     /// What to tell the client, and the log.
     fn status(&self, session: &Session, ctx: &mut Ctx) -> String {
         let phase = session.cache.phase();
@@ -547,13 +548,7 @@ impl Edge {
         }
         let header = validate::updated(old.response_header(), &head.headers);
         let directives = Directives::of_response(&header.headers);
-        let lifetime = freshness::lifetime(
-            header.status,
-            &header.headers,
-            &directives,
-            ctx.times.received,
-            self.settings.heuristic_max,
-        );
+        let lifetime = self.lifetime(&header, &directives, ctx);
         let settings = &self.settings;
         let entry = entry::new(
             header,

@@ -133,17 +133,10 @@ fn tags(list: &[u8]) -> impl Iterator<Item = Tag<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::headers;
 
     const OLD: &str = "Tue, 01 Jan 2019 00:00:00 GMT";
     const NEW: &str = "Wed, 01 Jan 2020 00:00:00 GMT";
-
-    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in lines {
-            headers.append(*name, value.parse().unwrap());
-        }
-        headers
-    }
 
     fn not_modified(
         request: &[(&'static str, &'static str)],
