@@ -56,7 +56,10 @@ impl ProxyHttp for Edge {
         // The client's side has no limit by default either: one that reads nothing would hold an upstream for ever,
         // and a connection may idle without end after its first request.
         session.set_write_timeout(Some(Duration::from_secs(10)));
-        session.set_keepalive(Some(60));
+        // A client of HTTP/1.0 that did not ask for more waits for the end of the connection.
+        if session.get_keepalive().is_some() {
+            session.set_keepalive(Some(60));
+        }
         Ok(())
     }
 

@@ -51,7 +51,10 @@ impl ProxyHttp for Edge {
 
     async fn early_request_filter(&self, session: &mut Session, _ctx: &mut Ctx) -> Result<()> {
         session.set_write_timeout(Some(Duration::from_secs(10)));
-        session.set_keepalive(Some(60));
+        // A client of HTTP/1.0 that did not ask for more waits for the end of the connection.
+        if session.get_keepalive().is_some() {
+            session.set_keepalive(Some(60));
+        }
         Ok(())
     }
 
