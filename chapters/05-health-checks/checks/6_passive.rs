@@ -3,6 +3,7 @@
 
 use lab::{Proxy, ProxyBuilder, Reply, Upstream, eventually, expect, soon};
 use serde_json::Value;
+use std::time::{Duration, Instant};
 
 const EXERCISE: &str = "5-6";
 
@@ -217,6 +218,27 @@ async fn after_the_cool_down_it_is_in_again_and_the_count_begins_anew() {
         .expect_requests(5)
         .usually("one failure after the return is not two in a row: failures begins at 0 again");
     expect_ejections(1, &proxy).await;
+}
+
+#[tokio::test]
+async fn it_is_out_for_its_whole_cool_down() {
+    let (failing, other) = (Upstream::refusing().await, Upstream::echo().await);
+    let proxy = strict()
+        .env("COOL_DOWN_MS", "200")
+        .in_front_of_all([&failing, &other])
+        .await;
+
+    // A busy machine makes this longer, never shorter.
+    let begin = Instant::now();
+    send(3, &proxy).await;
+    expect_ejections(1, &proxy).await;
+    until_first_is_in(&proxy).await;
+
+    expect(
+        begin.elapsed() >= Duration::from_millis(200),
+        "the first upstream to be out for 200 ms at least",
+    )
+    .usually("look() ends a cool-down when since is as long ago as cool_down says");
 }
 
 async fn expect_ejections(count: u64, proxy: &Proxy) {
