@@ -142,7 +142,7 @@ impl RetryBudget {
     /// Takes one retry from the budget, if there is one left.
     fn take(&self) -> bool {
         self.with_window(|window| {
-            let share = self.settings.percent * window.requests / 100;
+            let share = self.settings.percent.saturating_mul(window.requests) / 100;
             let left = window.retries < share.max(self.settings.floor);
             window.retries += u64::from(left);
             left
