@@ -107,7 +107,7 @@ async fn what_was_too_old_on_arrival_is_asked_for_again() {
         let (upstream, second) = second_answer(&headers).await;
         second
             .expect_body("two")
-            .usually("fresh means that the lifetime is greater than the age, and max-age counts from the origin, not from here");
+            .usually("fresh means that the lifetime is greater than the age, and max-age counts from the origin, not from here; an Age with more digits than an integer holds is very old, not no number (RFC 9111, section 1.2.2)");
         upstream.expect_requests(2);
     }
 }
