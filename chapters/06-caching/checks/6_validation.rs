@@ -12,7 +12,7 @@ const WINS: &str =
 const DATES: &str =
     "If-Modified-Since is a time to compare with, not a text: nothing is newer than it";
 const REFRESH: &str = "each header of the 304 replaces all stored lines of its name; Pingora's merge takes Cache-Control, Expires and ETag only";
-const LEFT_OUT: &str = "a 304 says nothing of the stored body, and what belongs to one connection or one client is not stored (RFC 9111, sections 3.1 and 3.2)";
+const LEFT_OUT: &str = "a 304 says nothing of the stored body, and what belongs to one connection, one proxy or one client is not stored (RFC 9111, section 3.1 has the list, and section 3.2)";
 
 const EARLIER: &str = "Sun, 01 Feb 2026 10:00:00 GMT";
 const CHANGED: &str = "Mon, 02 Feb 2026 10:00:00 GMT";
