@@ -307,8 +307,10 @@ impl ProxyBuilder {
             env.insert(name.to_owned(), free_address().to_string());
         }
         env.insert("UPSTREAMS".to_owned(), upstreams.to_owned());
-        // Pingora itself is chatty at `info`, and a failure shows only the last lines.
-        env.insert("RUST_LOG".to_owned(), "info,pingora=warn".to_owned());
+        // Pingora itself is chatty at `info`, and its cache warns of a dictionary that nobody needs. A failure shows only
+        // the last lines.
+        let log = "info,pingora=warn,pingora_cache::meta=error";
+        env.insert("RUST_LOG".to_owned(), log.to_owned());
         // Pingora reads all certificates of the machine as it starts, which is half of the time that this takes. No
         // check asks a server that they are for.
         env.insert("SSL_CERT_FILE".to_owned(), "/dev/null".to_owned());
