@@ -9,6 +9,7 @@ const LIMIT: usize = 1000;
 const DECLARED: &str =
     "request_filter runs before an upstream is chosen: Content-Length says there what will come";
 const ENDED: &str = "a body set to None ends the upload in good order; an error from request_body_filter breaks it off";
+const ANEW: &str = "each try sends the body again through request_body_filter, with the same CTX";
 const ADDED_UP: &str = "CTX lives as long as the request, and a body comes in pieces: add them up";
 
 async fn start(upstream: &Upstream) -> Proxy {
@@ -197,11 +198,8 @@ async fn another_try_counts_from_its_start() {
         .send()
         .await;
 
-    upstream
-        .last_request()
-        .expect_body(&body)
-        .usually("each try sends the body again through request_body_filter, with the same CTX");
-    answer.expect_body("taken");
+    upstream.last_request().expect_body(&body).usually(ANEW);
+    answer.expect_body("taken").usually(ANEW);
     upstream.expect_requests(3);
 }
 
