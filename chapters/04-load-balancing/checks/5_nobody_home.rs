@@ -80,9 +80,11 @@ async fn it_says_so_in_json() {
     let answer = ask_until(&proxy, 503).await;
 
     answer.expect_status(503).usually(NOT_RUN);
-    answer.expect_header_where("content-type", "application/json", |value| {
-        value.split(';').next() == Some("application/json")
-    });
+    answer
+        .expect_header_where("content-type", "application/json", |value| {
+            value.split(';').next() == Some("application/json")
+        })
+        .usually("write_error_response sends the header as you made it: a body in JSON needs its type there");
     answer.expect_json("/status", 503);
 }
 
