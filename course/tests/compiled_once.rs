@@ -12,6 +12,9 @@ use std::{
     process::Command,
 };
 
+/// The command that compiles everything.
+const WHOLE: &str = "cargo test";
+
 /// A dependency with its version, and for each command the feature sets with which that command compiles it.
 type Features = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
@@ -26,7 +29,7 @@ fn no_dependency_is_compiled_with_different_features() {
     let mut features = Features::new();
     collect(
         &mut features,
-        "cargo test",
+        WHOLE,
         &["--workspace", "--edges", "normal,build,dev"],
     );
     for package in &packages {
@@ -89,13 +92,17 @@ fn collect(features: &mut Features, command: &str, selection: &[&str]) {
     }
 }
 
-/// The commands that do not agree on a dependency, with what each compiles.
+/// The commands that compile a dependency in a way in which the whole workspace does not, with what each compiles. A
+/// dependency may have two ways there: one in programs, one in what runs while they are built, as macros do.
 fn differing(name: &str, commands: &BTreeMap<String, BTreeSet<String>>) -> Option<String> {
-    let sets: BTreeSet<_> = commands.values().collect();
+    let whole = commands.get(WHOLE).cloned().unwrap_or_default();
     let all = commands
         .iter()
         .map(|(command, sets)| format!("    {command}: {sets:?}"));
-    (sets.len() > 1).then(|| format!("  {name}\n{}", all.collect::<Vec<_>>().join("\n")))
+    commands
+        .values()
+        .any(|sets| !sets.is_subset(&whole))
+        .then(|| format!("  {name}\n{}", all.collect::<Vec<_>>().join("\n")))
 }
 
 fn cargo(arguments: &[&str]) -> String {
@@ -115,10 +122,7 @@ fn cargo(arguments: &[&str]) -> String {
 #[test]
 fn a_difference_names_the_dependency_and_the_commands() {
     let mut features = Features::new();
-    for (command, set) in [
-        ("cargo test", "default,full"),
-        ("cargo run -p a", "default"),
-    ] {
+    for (command, set) in [(WHOLE, "default,full"), ("cargo run -p a", "default")] {
         let commands = features.entry("tokio v1.0.0".to_owned()).or_default();
         commands
             .entry(command.to_owned())
