@@ -1,0 +1,84 @@
+//! Sees a failure only where there is no answer.
+//! fails: a_500_is_an_error_of_both_spans
+
+// TODO 7.6
+/// The span of the request as the client sees it: the caller's child.
+fn server_span(tracer: &SdkTracer, request: &RequestHeader, spans: &Spans) -> Span {
+    // Named by what is few: a path in the name makes a name of its own for each user.
+    let method = request.method.to_string();
+    let span = tracer
+        .span_builder(method.clone())
+        .with_kind(opentelemetry::trace::SpanKind::Server)
+        .with_attributes([
+            KeyValue::new("http.request.method", method),
+            KeyValue::new("url.path", request.uri.path().to_owned()),
+            KeyValue::new("url.scheme", "http"),
+        ]);
+    span.start_with_context(tracer, &below(spans.caller.as_ref()))
+}
+
+/// The span of the request that the upstream gets: a child of the server span.
+fn client_span(
+    tracer: &SdkTracer,
+    request: &RequestHeader,
+    upstream: SocketAddr,
+    spans: &Spans,
+) -> Span {
+    let method = request.method.to_string();
+    let span = tracer
+        .span_builder(method.clone())
+        .with_kind(opentelemetry::trace::SpanKind::Client)
+        .with_attributes([
+            KeyValue::new("http.request.method", method),
+            KeyValue::new("server.address", upstream.ip().to_string()),
+            KeyValue::new("server.port", i64::from(upstream.port())),
+        ]);
+    let server = spans.server.as_ref().map(|span| span.span_context());
+    span.start_with_context(tracer, &below(server))
+}
+
+/// To a client each 4xx and 5xx is an error (OpenTelemetry's conventions for HTTP spans, "Status").
+fn upstream_answered(span: &mut Span, status: u16) {
+    span.set_attribute(KeyValue::new(
+        "http.response.status_code",
+        i64::from(status),
+    ));
+    if status == 0 {
+        failed(span, status.to_string());
+    }
+}
+
+/// The upstream gave no answer, or not all of it. A client that leaves is not the upstream's failure.
+fn upstream_failed(span: &mut Span, error: &Error) {
+    if error.esource() != &pingora::ErrorSource::Downstream {
+        failed(span, error.etype().as_str().to_owned());
+    }
+}
+
+/// To a server a 4xx is the client's mistake and its own success.
+fn client_answered(span: &mut Span, status: u16) {
+    // Without an answer there is no status.
+    if status > 0 {
+        span.set_attribute(KeyValue::new(
+            "http.response.status_code",
+            i64::from(status),
+        ));
+    }
+    if status == 0 {
+        failed(span, status.to_string());
+    }
+}
+
+fn failed(span: &mut Span, why: String) {
+    span.set_attribute(KeyValue::new("error.type", why));
+    span.set_status(opentelemetry::trace::Status::error(""));
+}
+// END TODO
+
+// TODO 7.6
+// as in the solution
+// END TODO
+
+// TODO 7.6
+// as in the solution
+// END TODO

@@ -1,0 +1,202 @@
+//! 7.1 One line each: every request leaves one JSON object in the log, whatever came of it and whatever it carried.
+
+use std::{
+    borrow::Cow,
+    io::Write,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use env_logger::Env;
+use pingora::{
+    Error, ErrorSource,
+    ErrorType::{
+        ConnectTimedout, ConnectionClosed, HTTPStatus, ReadError, ReadTimedout, WriteError,
+        WriteTimedout,
+    },
+    Result,
+    http::ResponseHeader,
+    prelude::HttpPeer,
+    proxy::{FailToProxy, ProxyHttp, Session, http_proxy_service},
+    server::{Server, configuration::Opt},
+};
+// TODO 7.1: what else do you need?
+// END TODO
+
+/// Lines of this target are written as they are.
+const ACCESS: &str = "access";
+
+struct Edge {
+    upstream: SocketAddr,
+    read_timeout: Duration,
+}
+
+/// What is known of one request.
+struct Ctx {
+    started: Instant,
+    /// Whether an upstream was asked, or was to be asked.
+    forwarded: bool,
+}
+
+#[async_trait]
+impl ProxyHttp for Edge {
+    type CTX = Ctx;
+
+    fn new_ctx(&self) -> Ctx {
+        Ctx {
+            started: Instant::now(),
+            forwarded: false,
+        }
+    }
+
+    async fn request_filter(&self, session: &mut Session, _ctx: &mut Ctx) -> Result<bool> {
+        if session.req_header().uri.path() != "/healthz" {
+            return Ok(false);
+        }
+        let mut header = ResponseHeader::build(204, None)?;
+        header.insert_header("cache-control", "no-store")?;
+        session
+            .write_response_header(Box::new(header), true)
+            .await?;
+        Ok(true)
+    }
+
+    async fn upstream_peer(&self, _session: &mut Session, ctx: &mut Ctx) -> Result<Box<HttpPeer>> {
+        ctx.forwarded = true;
+        let mut peer = HttpPeer::new(self.upstream, false, String::new());
+        peer.options.connection_timeout = Some(Duration::from_secs(3));
+        peer.options.total_connection_timeout = Some(Duration::from_secs(5));
+        peer.options.read_timeout = Some(self.read_timeout);
+        peer.options.write_timeout = Some(Duration::from_secs(10));
+        Ok(Box::new(peer))
+    }
+
+    async fn fail_to_proxy(
+        &self,
+        session: &mut Session,
+        error: &Error,
+        _ctx: &mut Ctx,
+    ) -> FailToProxy {
+        let status = status_for(error);
+        if status > 0 {
+            // A client that has gone meanwhile needs no answer.
+            _ = session.respond_error(status).await;
+        }
+        FailToProxy {
+            error_code: status,
+            can_reuse_downstream: false,
+        }
+    }
+
+    // TODO 7.1: one JSON object for each request: no value can break it, and the outcome tells who ended it.
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Ctx) {
+        let request = session.req_header();
+        let (method, target) = (&request.method, &request.uri);
+        let agent = user_agent(session).unwrap_or_default();
+        let status = status_sent(session).unwrap_or_default();
+        let outcome = outcome(error, ctx.forwarded);
+        let duration = ctx.started.elapsed().as_secs_f64();
+        log::info!(
+            target: ACCESS,
+            r#"{{"http.request.method":"{method}","url.path":"{target}","http.response.status_code":{status},"outcome":"{outcome}","duration":{duration},"user_agent.original":"{agent}"}}"#
+        );
+    }
+    // END TODO
+
+    /// Pingora would write a line of its own for an error; `logging` has it.
+    fn suppress_error_log(&self, _session: &Session, _ctx: &Ctx, _error: &Error) -> bool {
+        true
+    }
+
+    /// Names a request in Pingora's warnings. By default it holds the target as the client sent it.
+    fn request_summary(&self, session: &Session, _ctx: &Ctx) -> String {
+        let request = session.req_header();
+        format!("{} {:?}", request.method, request.uri.path())
+    }
+}
+
+// TODO 7.1: who ended it?
+fn outcome(error: Option<&Error>, _forwarded: bool) -> &'static str {
+    match error {
+        None => "answered",
+        Some(_) => "failed",
+    }
+}
+// END TODO
+
+/// The status that the client was sent; none if it was gone before.
+fn status_sent(session: &Session) -> Option<u16> {
+    let written = session.response_written()?;
+    Some(written.status.as_u16())
+}
+
+/// What is not UTF-8 in it is replaced.
+fn user_agent(session: &Session) -> Option<Cow<'_, str>> {
+    let agent = session.req_header().headers.get("user-agent")?;
+    Some(String::from_utf8_lossy(agent.as_bytes()))
+}
+
+/// The status for an error (RFC 9110, section 15.6); 0 when the client is gone and cannot be told.
+fn status_for(error: &Error) -> u16 {
+    match (error.esource(), error.etype()) {
+        (_, HTTPStatus(status)) => *status,
+        (ErrorSource::Upstream, ConnectTimedout | ReadTimedout | WriteTimedout) => 504,
+        (ErrorSource::Upstream, _) => 502,
+        (ErrorSource::Downstream, ConnectionClosed | ReadError | WriteError) => 0,
+        (ErrorSource::Downstream, _) => 400,
+        (ErrorSource::Internal | ErrorSource::Unset, _) => 500,
+    }
+}
+
+fn main() {
+    let filter = Env::default().default_filter_or("info,pingora=warn");
+    env_logger::Builder::from_env(filter)
+        .format(|out, record| match record.target() {
+            ACCESS => writeln!(out, "{}", record.args()),
+            target => writeln!(out, "[{} {target}] {}", record.level(), record.args()),
+        })
+        .init();
+
+    let listen = upstreams::listen("LISTEN", "127.0.0.1:6188");
+    let Some(&upstream) = upstreams::from_env().first() else {
+        eprintln!("UPSTREAMS: no address is named, as in UPSTREAMS=127.0.0.1:8081");
+        std::process::exit(2)
+    };
+    let read_timeout = Duration::from_millis(number("READ_TIMEOUT_MS", 10_000).into());
+
+    let mut server = Server::new(Opt::parse_args()).unwrap_or_else(|error| {
+        eprintln!("cannot start: {error}");
+        std::process::exit(2)
+    });
+    server.bootstrap();
+
+    let edge = Edge {
+        upstream,
+        read_timeout,
+    };
+    let mut proxy = http_proxy_service(&server.configuration, edge);
+    proxy.add_tcp(&listen);
+    server.add_service(proxy);
+
+    println!("Listening on http://{listen}. In another terminal, try:");
+    println!("  curl -s http://{listen}/");
+    println!("  curl -s http://{listen}/close");
+    server.run_forever();
+}
+
+/// A number above 0 from the environment.
+fn number(variable: &str, default: u32) -> u32 {
+    let Ok(text) = std::env::var(variable) else {
+        return default;
+    };
+    match text.parse() {
+        Ok(number @ 1..) => number,
+        _ => {
+            eprintln!(
+                "{variable}: {text:?} is not a whole number above 0, as in {variable}={default}"
+            );
+            std::process::exit(2)
+        }
+    }
+}
