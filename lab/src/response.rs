@@ -207,7 +207,12 @@ impl Response {
     #[track_caller]
     pub fn expect_json(&self, pointer: &str, value: impl Into<Value>) -> Expected<'_, Self> {
         let value = value.into();
-        let expected = format!("JSON with {value} at {pointer}");
+        let place = if pointer.is_empty() {
+            "its root"
+        } else {
+            pointer
+        };
+        let expected = format!("JSON with {value} at {place}");
         match self.parsed() {
             Ok(json) => self.judge_body(json.pointer(pointer) == Some(&value), vec![expected]),
             Err(report) => Expected::new(self, Some(report.expected(expected))),
