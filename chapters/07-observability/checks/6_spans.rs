@@ -112,7 +112,7 @@ fn expect_not_failed(span: &Span) {
 }
 
 /// Expects that a proxy answers on and on, whatever happens to its spans.
-async fn answers_ten_times(endpoint: &str) {
+async fn answers_ten_times(endpoint: &str) -> Proxy {
     let upstream = Upstream::echo().await;
     // The collector is waited for longer than a check waits for an answer.
     let proxy = exporting(endpoint, 20)
@@ -137,6 +137,7 @@ async fn answers_ten_times(endpoint: &str) {
         answers == [200; 10],
         format!("ten answers with 200, but they are {answers:?}"),
     );
+    proxy
 }
 
 /// A collector that takes connections and does not answer.
@@ -285,7 +286,8 @@ async fn a_collector_that_comes_to_grief_does_no_harm() {
     answers_ten_times(&format!("http://{}", nobody.address())).await;
 
     let refuses = Collector::broken();
-    answers_ten_times(&refuses.endpoint()).await;
+    // It exports as long as it runs, and it may answer ten requests before it does.
+    let _proxy = answers_ten_times(&refuses.endpoint()).await;
     arrived(&refuses, 1).await;
 }
 
