@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::process::Process;
+use crate::say::complain;
 
 /// The longest that a build may take: a first one compiles Pingora, and may wait for others to finish theirs.
 pub const BUILD_LIMIT: Duration = Duration::from_secs(40 * 60);
@@ -115,6 +116,25 @@ pub fn build(
             &messages,
             diagnostics,
         ))),
+    }
+}
+
+/// A chapter's demo, built, for tests that run it: cargo tells a package where its own programs are, and not those of
+/// another. If it cannot be built, stderr has what the compiler says, and the path says it too.
+#[must_use]
+pub fn demo(package: &str) -> PathBuf {
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    match build(
+        root,
+        package,
+        Target::Binary(package),
+        Diagnostics::Returned,
+    ) {
+        Ok(built) => built.executable,
+        Err(error) => {
+            complain(error.text());
+            PathBuf::from(format!("{package}, which cannot be built"))
+        }
     }
 }
 

@@ -26,20 +26,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use course::cargo::{Diagnostics, Target, build};
+use course::cargo;
 use lab::{Proxy, Reply, Response, Upstream};
 
-/// Built once a run. Cargo says where a package's own programs are, but not those of another.
-static DEMO: LazyLock<PathBuf> = LazyLock::new(|| {
-    let target = Target::Binary("ch06-caching");
-    match build(&root(), "ch06-caching", target, Diagnostics::Returned) {
-        Ok(built) => built.executable,
-        Err(error) => {
-            eprintln!("{}", error.text());
-            PathBuf::from("ch06-caching, which cannot be built")
-        }
-    }
-});
+/// Built once a run.
+static DEMO: LazyLock<PathBuf> = LazyLock::new(|| cargo::demo("ch06-caching"));
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
