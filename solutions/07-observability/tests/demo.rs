@@ -7,12 +7,14 @@
     reason = "a test that cannot go on has failed"
 )]
 
-#[path = "demo/collector.rs"]
+#[path = "../../../chapters/07-observability/checks/support/collector.rs"]
 mod collector;
 #[path = "demo/hostile.rs"]
 mod hostile;
 #[path = "demo/log.rs"]
 mod log;
+#[path = "demo/otlp.rs"]
+mod otlp;
 #[path = "demo/outcomes.rs"]
 mod outcomes;
 #[path = "demo/page.rs"]
@@ -20,27 +22,14 @@ mod page;
 #[path = "demo/traces.rs"]
 mod traces;
 
-use std::{
-    path::{Path, PathBuf},
-    sync::LazyLock,
-};
+use std::{path::PathBuf, sync::LazyLock};
 
-use course::cargo::{Diagnostics, Target, build};
+use course::cargo;
 use lab::{Proxy, ProxyBuilder, eventually};
 use serde_json::Value;
 
-/// Built once a run. Cargo says where a package's own programs are, but not those of another.
-static DEMO: LazyLock<PathBuf> = LazyLock::new(|| {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let target = Target::Binary("ch07-observability");
-    match build(&root, "ch07-observability", target, Diagnostics::Returned) {
-        Ok(built) => built.executable,
-        Err(error) => {
-            eprintln!("{}", error.text());
-            PathBuf::from("ch07-observability, which cannot be built")
-        }
-    }
-});
+/// Built once a run.
+static DEMO: LazyLock<PathBuf> = LazyLock::new(|| cargo::demo("ch07-observability"));
 
 fn demo() -> ProxyBuilder {
     Proxy::at_path(&*DEMO, "7-0")

@@ -7,22 +7,22 @@
     reason = "a test that cannot go on has failed"
 )]
 
-#[path = "real/demo.rs"]
-mod demo;
-
 use std::{
     fs,
     io::{self, Write},
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::LazyLock,
 };
 
+use course::cargo;
 use lab::{Proxy, Response, Target, eventually};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
-use demo::demo;
+/// Built once a run.
+static DEMO: LazyLock<PathBuf> = LazyLock::new(|| cargo::demo("ch07-observability"));
 
 const CHAPTER: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
@@ -209,7 +209,10 @@ async fn running() -> Proxy {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("bound");
     tokio::spawn(upstreams::serve(listener, "echo", std::future::pending()));
-    demo().env("UPSTREAMS", address).alone().await
+    Proxy::at_path(&*DEMO, "7-0")
+        .env("UPSTREAMS", address)
+        .alone()
+        .await
 }
 
 /// A little of everything; returns how many requests that was.

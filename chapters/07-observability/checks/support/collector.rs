@@ -1,10 +1,5 @@
 //! An OpenTelemetry collector that keeps what it is sent: OTLP over gRPC on a free port.
 
-#![allow(
-    clippy::expect_used,
-    reason = "a check whose collector does not start has nothing to judge"
-)]
-
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
@@ -15,8 +10,8 @@ use opentelemetry_proto::tonic::{
         ExportTraceServiceRequest, ExportTraceServiceResponse,
         trace_service_server::{TraceService, TraceServiceServer},
     },
-    common::v1::any_value::Value,
-    trace::v1::Span,
+    common::v1::{KeyValue, any_value::Value},
+    trace::v1::{ResourceSpans, Span},
 };
 use tonic::{
     Request, Response, Status, async_trait,
@@ -24,7 +19,7 @@ use tonic::{
 };
 
 /// What arrived, one element for each export.
-type Exports = Arc<Mutex<Vec<Vec<Span>>>>;
+type Exports = Arc<Mutex<Vec<Vec<ResourceSpans>>>>;
 
 /// Ends with the test's runtime.
 pub(crate) struct Collector {
@@ -44,11 +39,7 @@ impl TraceService for Service {
         &self,
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        let spans = request.into_inner().resource_spans.into_iter();
-        let spans = spans
-            .flat_map(|resource| resource.scope_spans)
-            .flat_map(|scope| scope.spans)
-            .collect();
+        let spans = request.into_inner().resource_spans;
         let mut exports = self.exports.lock().unwrap_or_else(PoisonError::into_inner);
         exports.push(spans);
         if self.refuses {
@@ -95,25 +86,37 @@ impl Collector {
         format!("http://{}", self.address)
     }
 
-    /// How often something was exported so far.
-    pub(crate) fn exports(&self) -> usize {
-        self.lock().len()
+    /// All exports so far, each with who sent it.
+    pub(crate) fn exports(&self) -> Vec<Vec<ResourceSpans>> {
+        let exports = self.exports.lock().unwrap_or_else(PoisonError::into_inner);
+        exports.clone()
     }
 
     /// All spans so far.
     pub(crate) fn spans(&self) -> Vec<Span> {
-        self.lock().iter().flatten().cloned().collect()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Vec<Span>>> {
-        self.exports.lock().unwrap_or_else(PoisonError::into_inner)
+        let scopes = self.exports().into_iter().flatten();
+        let scopes = scopes.flat_map(|resource| resource.scope_spans);
+        scopes.flat_map(|scope| scope.spans).collect()
     }
 }
 
-/// The value of an attribute as text, whatever its type.
-pub(crate) fn attribute(span: &Span, key: &str) -> Option<String> {
-    let found = span.attributes.iter().find(|one| one.key == key)?;
-    match found.value.as_ref()?.value.as_ref()? {
+/// The value of the attribute of this name, as text.
+pub(crate) fn attribute(list: &[KeyValue], name: &str) -> Option<String> {
+    list.iter().find(|one| one.key == name).and_then(text)
+}
+
+/// `name=value` for each.
+pub(crate) fn attributes(list: &[KeyValue]) -> String {
+    let shown = list.iter().map(|one| {
+        let value = text(one).unwrap_or_default();
+        format!("{}={value}", one.key)
+    });
+    Vec::from_iter(shown).join(" ")
+}
+
+/// The value as text, whatever its type.
+fn text(attribute: &KeyValue) -> Option<String> {
+    match attribute.value.as_ref()?.value.as_ref()? {
         Value::StringValue(text) => Some(text.clone()),
         Value::IntValue(number) => Some(number.to_string()),
         Value::BoolValue(yes) => Some(yes.to_string()),
@@ -125,26 +128,4 @@ pub(crate) fn attribute(span: &Span, key: &str) -> Option<String> {
 /// An id as it stands in traceparent.
 pub(crate) fn hex(id: &[u8]) -> String {
     id.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// A span in one line, to be shown when an expectation fails.
-pub(crate) fn show(span: &Span) -> String {
-    let attributes: Vec<String> = span
-        .attributes
-        .iter()
-        .map(|one| {
-            let value = attribute(span, &one.key).unwrap_or_default();
-            format!("{}={value}", one.key)
-        })
-        .collect();
-    format!(
-        "{} {:?} {} under {:?} in {}: {:?} {}",
-        span.name,
-        span.kind(),
-        hex(&span.span_id),
-        hex(&span.parent_span_id),
-        hex(&span.trace_id),
-        span.status.as_ref().map(|status| status.code()),
-        attributes.join(" ")
-    )
 }

@@ -3,31 +3,30 @@
 use lab::{Proxy, ProxyBuilder, Reply, Signal, Upstream, eventually, expect};
 use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind};
 
-use crate::{collector::Collector, counted, demo, logged};
+use crate::{
+    collector::{Collector, hex},
+    counted, demo, logged,
+};
 
-const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
-const PARENT: &str = "b7ad6b7169203331";
+pub(crate) const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+pub(crate) const PARENT: &str = "b7ad6b7169203331";
 
-fn traced(endpoint: &str) -> ProxyBuilder {
+/// A demo that exports soon to this collector.
+pub(crate) fn traced(endpoint: &str) -> ProxyBuilder {
     demo()
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
         .env("OTEL_BSP_SCHEDULE_DELAY", 50)
 }
 
-fn hex(id: &[u8]) -> String {
-    id.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn of_kind(spans: &[Span], kind: SpanKind) -> Vec<Span> {
-    let of_kind = spans.iter().filter(|span| span.kind() == kind);
-    of_kind.cloned().collect()
+pub(crate) fn of_kind(spans: &[Span], kind: SpanKind) -> Vec<&Span> {
+    spans.iter().filter(|span| span.kind() == kind).collect()
 }
 
 #[tokio::test]
 async fn a_request_is_a_tree_of_three_kinds_under_the_clients_span() {
-    let (collector, endpoint) = Collector::start(false);
+    let collector = Collector::start();
     let upstream = Upstream::echo().await;
-    let proxy = traced(&endpoint).in_front_of(&upstream).await;
+    let proxy = traced(&collector.endpoint()).in_front_of(&upstream).await;
     let sent = proxy
         .get("/users/7")
         .header("traceparent", format!("00-{TRACE}-{PARENT}-01"));
@@ -38,9 +37,9 @@ async fn a_request_is_a_tree_of_three_kinds_under_the_clients_span() {
 
     eventually("three spans arrive", async || collector.spans().len() >= 3).await;
     let spans = collector.spans();
-    let server = &of_kind(&spans, SpanKind::Server)[0];
-    let client = &of_kind(&spans, SpanKind::Client)[0];
-    let internal = &of_kind(&spans, SpanKind::Internal)[0];
+    let server = of_kind(&spans, SpanKind::Server)[0];
+    let client = of_kind(&spans, SpanKind::Client)[0];
+    let internal = of_kind(&spans, SpanKind::Internal)[0];
     let all = spans.iter().all(|span| hex(&span.trace_id) == TRACE);
     expect(all, "the client's trace goes on");
     expect(
@@ -74,14 +73,14 @@ async fn a_request_is_a_tree_of_three_kinds_under_the_clients_span() {
 
 #[tokio::test]
 async fn a_failed_try_is_a_failed_span() {
-    let (collector, endpoint) = Collector::start(false);
+    let collector = Collector::start();
     let upstream = Upstream::always(Reply::reset()).await;
-    let proxy = traced(&endpoint).in_front_of(&upstream).await;
+    let proxy = traced(&collector.endpoint()).in_front_of(&upstream).await;
     proxy.get("/close").send().await.expect_status(502);
     eventually("three spans arrive", async || collector.spans().len() >= 3).await;
     let spans = collector.spans();
     for kind in [SpanKind::Server, SpanKind::Client] {
-        let span = &of_kind(&spans, kind)[0];
+        let span = of_kind(&spans, kind)[0];
         let code = span.status.as_ref().map(|status| status.code);
         expect(
             code == Some(2),
@@ -161,9 +160,9 @@ async fn what_can_be_believed_goes_on() {
 
 #[tokio::test]
 async fn who_is_not_sampled_is_not_exported() {
-    let (collector, endpoint) = Collector::start(false);
+    let collector = Collector::start();
     let upstream = Upstream::echo().await;
-    let proxy = traced(&endpoint).in_front_of(&upstream).await;
+    let proxy = traced(&collector.endpoint()).in_front_of(&upstream).await;
     let not = proxy
         .get("/")
         .header("traceparent", format!("00-{TRACE}-{PARENT}-00"));
@@ -182,9 +181,9 @@ async fn who_is_not_sampled_is_not_exported() {
 
 #[tokio::test]
 async fn a_stop_flushes() {
-    let (collector, endpoint) = Collector::start(false);
+    let collector = Collector::start();
     let upstream = Upstream::echo().await;
-    let proxy = traced(&endpoint)
+    let proxy = traced(&collector.endpoint())
         .env("OTEL_BSP_SCHEDULE_DELAY", 3_600_000)
         .in_front_of(&upstream)
         .await;
@@ -234,7 +233,7 @@ async fn a_collector_that_cannot_be_reached_harms_nobody() {
 
 #[tokio::test]
 async fn a_broken_collector_harms_nobody() {
-    let (_, endpoint) = Collector::start(true);
+    let broken = Collector::broken();
     let upstream = Upstream::echo().await;
-    unharmed(traced(&endpoint).in_front_of(&upstream).await).await;
+    unharmed(traced(&broken.endpoint()).in_front_of(&upstream).await).await;
 }

@@ -1,30 +1,19 @@
 //! What the demo tells an OpenTelemetry collector: decoded, as a tree, and held against the semantic conventions.
-//! `cargo test -p solutions07-observability --test otlp -- --nocapture` shows the trees.
-
-#![allow(clippy::expect_used, reason = "a test that cannot go on has failed")]
-
-#[path = "real/collector.rs"]
-mod collector;
-#[path = "real/demo.rs"]
-mod demo;
+//! `cargo test -p solutions07-observability --test demo otlp -- --nocapture` shows the trees.
 
 use std::time::Duration;
 
 use lab::{Proxy, ProxyBuilder, Reply, Signal, Upstream, eventually, expect};
-use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind};
+use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind, status::StatusCode};
 
-use collector::{Collector, attribute, hex, is_error, tree};
-use demo::demo;
-
-const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
-const PARENT: &str = "00f067aa0ba902b7";
+use crate::{
+    collector::{Collector, attribute, attributes, hex},
+    traces::{PARENT, TRACE, of_kind, traced},
+};
 
 /// A demo that exports soon.
 fn told(collector: &Collector) -> ProxyBuilder {
-    demo()
-        .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint())
-        .env("OTEL_SERVICE_NAME", "edge-under-test")
-        .env("OTEL_BSP_SCHEDULE_DELAY", 50)
+    traced(&collector.endpoint()).env("OTEL_SERVICE_NAME", "edge-under-test")
 }
 
 /// The spans once there are so many, in the order in which they began.
@@ -39,14 +28,9 @@ async fn spans(collector: &Collector, count: usize) -> Vec<Span> {
     spans
 }
 
-fn of_kind(spans: &[Span], kind: SpanKind) -> Vec<&Span> {
-    let spans = spans.iter().filter(|it| it.kind == i32::from(kind));
-    spans.collect()
-}
-
 fn expect_attributes(span: &Span, wanted: &[(&str, &str)]) {
     for (name, value) in wanted {
-        let found = attribute(span, name);
+        let found = attribute(&span.attributes, name);
         let what = format!("{name}={value:?} at {}, not {found:?}", span.name);
         expect(found.as_deref() == Some(value), what);
     }
@@ -111,10 +95,15 @@ async fn a_request_is_a_tree_of_server_client_and_internal_spans() {
     );
     let all = tree(&spans);
     expect(!all.contains("hunter2"), "no secret in an attribute");
-    let resource = collector.resource();
-    let name = resource.get("service.name").map(String::as_str);
-    expect(name == Some("edge-under-test"), "OTEL_SERVICE_NAME counts");
-    expect(resource.contains_key("service.version"), "a version");
+    let exported = collector.exports().into_iter().flatten().next();
+    let resource = exported.and_then(|it| it.resource).unwrap_or_default();
+    let of_resource = |name| attribute(&resource.attributes, name);
+    let name = of_resource("service.name");
+    expect(
+        name.as_deref() == Some("edge-under-test"),
+        "OTEL_SERVICE_NAME counts",
+    );
+    expect(of_resource("service.version").is_some(), "a version");
 }
 
 #[tokio::test]
@@ -172,7 +161,7 @@ async fn each_try_is_a_span_of_its_own() {
     );
     let again = tries
         .iter()
-        .filter_map(|it| attribute(it, "http.request.resend_count"));
+        .filter_map(|it| attribute(&it.attributes, "http.request.resend_count"));
     let again = Vec::from_iter(again);
     expect(again == vec!["1"; failed], format!("counted: {again:?}"));
     for span in of_kind(&spans, SpanKind::Server) {
@@ -197,7 +186,9 @@ async fn what_the_client_does_not_sample_is_not_exported() {
         spans.len() == 3,
         format!("three spans, not {}", spans.len()),
     );
-    let paths = spans.iter().filter_map(|it| attribute(it, "url.path"));
+    let paths = spans
+        .iter()
+        .filter_map(|it| attribute(&it.attributes, "url.path"));
     expect(
         Vec::from_iter(paths) == ["/users/2"],
         "of the second request",
@@ -219,4 +210,36 @@ async fn a_stop_sends_what_waits() {
     proxy.wait_for_exit().await;
     let count = collector.spans().len();
     expect(count == 60, format!("60 spans, not {count}"));
+}
+
+fn is_error(span: &Span) -> bool {
+    let status = span.status.clone().unwrap_or_default();
+    status.code() == StatusCode::Error
+}
+
+/// The spans as a tree, one a line, children below their parent in the order in which they began.
+fn tree(spans: &[Span]) -> String {
+    let known = |id: &[u8]| spans.iter().any(|it| it.span_id == id);
+    let roots = spans.iter().filter(|it| !known(&it.parent_span_id));
+    let roots = Vec::from_iter(roots);
+    let mut text = String::new();
+    below(spans, roots, 0, &mut text);
+    text
+}
+
+fn below(spans: &[Span], mut children: Vec<&Span>, depth: usize, text: &mut String) {
+    children.sort_by_key(|it| it.start_time_unix_nano);
+    for span in children {
+        let kind = span.kind().as_str_name();
+        let micros = (span.end_time_unix_nano - span.start_time_unix_nano) / 1_000;
+        let error = if is_error(span) { " ERROR" } else { "" };
+        let attributes = attributes(&span.attributes);
+        let indent = "  ".repeat(depth);
+        *text += &format!(
+            "{indent}{} [{kind}{error}] {micros} us {attributes}\n",
+            span.name
+        );
+        let next = spans.iter().filter(|it| it.parent_span_id == span.span_id);
+        below(spans, next.collect(), depth + 1, text);
+    }
 }
