@@ -23,6 +23,10 @@ pub(crate) fn printable(bytes: &[u8]) -> String {
             }
         }
         for byte in chunk.invalid() {
+            if text.len() > LONGEST {
+                text.push('…');
+                return text;
+            }
             // Writing to a String cannot fail.
             _ = write!(text, "\\x{byte:02x}");
         }
@@ -36,4 +40,18 @@ fn hidden(character: char) -> bool {
         '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
     );
     character.is_control() || directs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn what_is_too_long_is_cut_whatever_it_is_made_of() {
+        for byte in [b'a', b'\x7f', b'\xff'] {
+            let text = printable(&vec![byte; 100_000]);
+            assert!(text.len() < 1_100, "{} bytes", text.len());
+            assert!(text.ends_with('…'), "{text}");
+        }
+    }
 }
