@@ -53,12 +53,19 @@ pub(crate) fn all() -> impl Iterator<Item = &'static str> {
     templates.chain([OTHER])
 }
 
-/// The method, if it is one of RFC 9110 (section 9) or PATCH (RFC 5789): a client may make up others.
+/// The methods of RFC 9110 (section 9), and PATCH (RFC 5789).
+const METHODS: [&str; 9] = [
+    "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
+];
+
+/// The method, if it is a known one: a client may make up others.
 pub(crate) fn known_method(method: &Method) -> Option<&'static str> {
-    const KNOWN: [&str; 9] = [
-        "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
-    ];
-    KNOWN.into_iter().find(|known| *known == method.as_str())
+    METHODS.into_iter().find(|known| *known == method.as_str())
+}
+
+/// Every value of a label for the method.
+pub(crate) fn methods() -> impl Iterator<Item = &'static str> {
+    METHODS.into_iter().chain([OTHER])
 }
 
 /// `2xx` for 204; `none` where no answer was sent.

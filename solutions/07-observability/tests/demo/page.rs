@@ -66,3 +66,17 @@ async fn a_setting_that_cannot_be_read_ends_it_with_one_line() {
         ended.expect_code(2).expect_stderr_contains(name);
     }
 }
+
+#[tokio::test]
+async fn failures_are_there_before_the_first_one() {
+    let proxy = demo().alone().await;
+    let page = counted(&proxy, 0).await;
+    for labels in [
+        "method=\"POST\",route=\"/orders/{id}\"",
+        "method=\"other\",route=\"other\"",
+    ] {
+        let sample = format!("edge_requests_total{{{labels},status=\"5xx\"}} 0");
+        let there = page.lines().any(|line| line == sample);
+        expect(there, format!("{sample}: rate() sees no first increase"));
+    }
+}
