@@ -149,9 +149,12 @@ impl ProxyHttp for Edge {
     async fn upstream_response_filter(
         &self,
         _session: &mut Session,
-        _response: &mut ResponseHeader,
+        response: &mut ResponseHeader,
         ctx: &mut Ctx,
     ) -> Result<()> {
+        if is_interim(response) {
+            return Ok(());
+        }
         // TODO 7.3: the header of the answer. What was it that took so long?
         if let Some(first_byte) = ctx.connected.map(|connected| connected.elapsed()) {
             ctx.waited += first_byte;
@@ -167,6 +170,9 @@ impl ProxyHttp for Edge {
         response: &mut ResponseHeader,
         ctx: &mut Ctx,
     ) -> Result<()> {
+        if is_interim(response) {
+            return Ok(());
+        }
         response.insert_header("x-edge", "1")?;
         // TODO 7.3: the header goes out. What of the time until now was the proxy's own?
         let own = ctx.begun.elapsed().saturating_sub(ctx.waited);
@@ -183,6 +189,11 @@ impl ProxyHttp for Edge {
         let status = session.response_written().map(|it| it.status.as_u16());
         log::info!("status={status:?} duration={duration:?}");
     }
+}
+
+/// 100 and 103 come before the answer (RFC 9110, section 15.2), and Pingora calls for them too. 101 is an answer.
+fn is_interim(response: &ResponseHeader) -> bool {
+    response.status.is_informational() && response.status != 101
 }
 
 /// Serves `/metrics`, and nothing else: Pingora's own app gives its page at every path (pingora-prometheus, lib.rs).

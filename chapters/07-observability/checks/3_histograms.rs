@@ -189,6 +189,19 @@ mod given {
     }
 
     #[tokio::test]
+    async fn what_comes_before_the_answer_is_not_observed() {
+        let hints = "HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n";
+        let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+        let upstream = Upstream::always(Reply::raw(format!("{hints}{answer}"))).await;
+        let proxy = rules(1).in_front_of(&upstream).await;
+        proxy.get("/").send().await.expect_body("ok");
+
+        for name in [DURATION, FIRST_BYTE, PROXY] {
+            observed(&proxy, name, 1).await;
+        }
+    }
+
+    #[tokio::test]
     async fn times_are_in_seconds() {
         let upstream = Upstream::echo().await;
         let proxy = rules(1).in_front_of(&upstream).await;

@@ -125,10 +125,11 @@ fn outcome(error: Option<&Error>, _forwarded: bool) -> &'static str {
 }
 // END TODO
 
-/// The status that the client was sent; none if it was gone before.
+/// The status that the client was sent; none if it was gone before. A 100 or 103 comes before the answer (RFC 9110,
+/// section 15.2) and is none.
 fn status_sent(session: &Session) -> Option<u16> {
-    let written = session.response_written()?;
-    Some(written.status.as_u16())
+    let status = session.response_written()?.status;
+    (!status.is_informational() || status == 101).then_some(status.as_u16())
 }
 
 /// What is not UTF-8 in it is replaced.

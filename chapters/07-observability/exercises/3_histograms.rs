@@ -136,9 +136,12 @@ impl ProxyHttp for Edge {
     async fn upstream_response_filter(
         &self,
         _session: &mut Session,
-        _response: &mut ResponseHeader,
+        response: &mut ResponseHeader,
         ctx: &mut Ctx,
     ) -> Result<()> {
+        if is_interim(response) {
+            return Ok(());
+        }
         // TODO 7.3: the header of the answer. What was it that took so long?
         let first_byte = ctx.begun.elapsed();
         self.metrics.first_byte.observe(first_byte.as_secs_f64());
@@ -152,6 +155,9 @@ impl ProxyHttp for Edge {
         response: &mut ResponseHeader,
         ctx: &mut Ctx,
     ) -> Result<()> {
+        if is_interim(response) {
+            return Ok(());
+        }
         response.insert_header("x-edge", "1")?;
         // TODO 7.3: the header goes out. What of the time until now was the proxy's own?
         let duration = ctx.begun.elapsed();
@@ -168,6 +174,11 @@ impl ProxyHttp for Edge {
         let status = session.response_written().map(|it| it.status.as_u16());
         log::info!("status={status:?} duration={duration:?}");
     }
+}
+
+/// 100 and 103 come before the answer (RFC 9110, section 15.2), and Pingora calls for them too. 101 is an answer.
+fn is_interim(response: &ResponseHeader) -> bool {
+    response.status.is_informational() && response.status != 101
 }
 
 /// Serves `/metrics`, and nothing else: Pingora's own app gives its page at every path (pingora-prometheus, lib.rs).

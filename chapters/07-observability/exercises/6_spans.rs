@@ -103,6 +103,10 @@ impl ProxyHttp for Edge {
         response: &mut ResponseHeader,
         spans: &mut Spans,
     ) -> Result<()> {
+        // 100 and 103 come before the answer (RFC 9110, section 15.2), and Pingora calls for them too. 101 is an answer.
+        if response.status.is_informational() && response.status != 101 {
+            return Ok(());
+        }
         if let Some(span) = &mut spans.client {
             upstream_answered(span, response.status.as_u16());
         }
