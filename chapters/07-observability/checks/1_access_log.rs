@@ -1,5 +1,7 @@
 //! 7.1 One JSON object a line, one line a request: whatever came of it, and whatever the client wrote into it.
 
+use std::time::{Duration, Instant};
+
 use lab::{Proxy, Reply, Upstream, expect, soon};
 use serde_json::Value;
 
@@ -133,6 +135,24 @@ async fn bytes_that_are_no_utf8_are_replaced() {
 }
 
 #[tokio::test]
+async fn a_header_that_was_not_sent_has_no_value() {
+    let upstream = Upstream::echo().await;
+    let proxy = Proxy::of(EXERCISE).in_front_of(&upstream).await;
+    let mut wire = proxy.connect().await;
+
+    wire.send("GET / HTTP/1.1\r\nHost: edge\r\n\r\n").await;
+    wire.read_response().await.expect_status(200);
+
+    let line = object(&proxy).await;
+    expect_member(
+        "user_agent.original",
+        Value::Null,
+        &line,
+        "an Option becomes null by itself; a word or an empty text in its place is what a client could have sent",
+    );
+}
+
+#[tokio::test]
 async fn a_terminal_finds_nothing_to_obey() {
     // C1 CSI, in UTF-8: to many terminals the same as ESC [.
     let agent = "x\u{9b}31m\u{85}y";
@@ -248,6 +268,16 @@ async fn an_upstream_that_is_silent_is_timed_out() {
 }
 
 #[tokio::test]
+async fn an_upstream_that_cannot_be_reached_is_timed_out() {
+    let upstream = Upstream::unreachable().await;
+    let proxy = Proxy::of(EXERCISE).in_front_of(&upstream).await;
+
+    proxy.get("/").send().await.expect_status(504);
+
+    expect_outcome("timed_out", 504, &object(&proxy).await);
+}
+
+#[tokio::test]
 async fn a_client_that_leaves_before_the_answer_is_client_gone() {
     let upstream = Upstream::always(Reply::stall()).await;
     let proxy = Proxy::of(EXERCISE).in_front_of(&upstream).await;
@@ -255,6 +285,19 @@ async fn a_client_that_leaves_before_the_answer_is_client_gone() {
 
     wire.send("GET / HTTP/1.1\r\nHost: edge\r\n\r\n").await;
     upstream.wait_for_requests(1).await;
+    drop(wire);
+
+    expect_outcome("client_gone", Value::Null, &object(&proxy).await);
+}
+
+#[tokio::test]
+async fn what_comes_before_the_answer_is_no_status() {
+    let upstream = Upstream::always(Reply::raw("HTTP/1.1 103 Early Hints\r\n\r\n")).await;
+    let proxy = Proxy::of(EXERCISE).in_front_of(&upstream).await;
+    let mut wire = proxy.connect().await;
+
+    wire.send("GET / HTTP/1.1\r\nHost: edge\r\n\r\n").await;
+    wire.read_some().await;
     drop(wire);
 
     expect_outcome("client_gone", Value::Null, &object(&proxy).await);
@@ -329,10 +372,60 @@ mod given {
         expect_member("url.path", "/hello", &line, ONE_EACH);
         expect_member("user_agent.original", "lab", &line, ONE_EACH);
         expect_outcome("answered", 200, &line);
-        let seconds = member("duration", &line).as_f64();
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_no_http_is_failed() {
+        let upstream = Upstream::echo().await;
+        let proxy = Proxy::of(EXERCISE).in_front_of(&upstream).await;
+        let mut wire = proxy.connect().await;
+
+        wire.send("POST / HTTP/1.1\r\nHost: edge\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n")
+            .await;
+        wire.read_response().await.expect_status(400);
+
+        expect_outcome("failed", 400, &object(&proxy).await);
+    }
+
+    #[tokio::test]
+    async fn the_duration_is_in_seconds() {
+        let slow = Reply::text(200, "late").after(Duration::from_millis(300));
+        let upstream = Upstream::always(slow).await;
+        let proxy = Proxy::of(EXERCISE).in_front_of(&upstream).await;
+        let begun = Instant::now();
+
+        proxy.get("/").send().await.expect_status(200);
+
+        let line = object(&proxy).await;
+        let (seconds, passed) = (member("duration", &line).as_f64(), begun.elapsed());
+        let right = 0.25..=passed.as_secs_f64();
         expect(
-            seconds.is_some_and(|it| it >= 0.0),
-            format!("duration, a number, in {line}"),
+            seconds.is_some_and(|it| right.contains(&it)),
+            format!("duration from 0.25 to what has passed, {passed:?}, in {line}"),
+        )
+        .usually("as_secs_f64() is seconds and parts of them");
+    }
+
+    #[tokio::test]
+    async fn nothing_else_is_logged_of_a_request() {
+        let upstream = Upstream::always(Reply::close()).await;
+        let proxy = Proxy::of(EXERCISE).in_front_of(&upstream).await;
+        let others = || {
+            let log = proxy.log();
+            let lines = log.lines().filter(|line| line.starts_with('['));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let before = others();
+
+        for (path, status) in [("/healthz", 204), ("/", 502), ("/healthz", 204)] {
+            proxy.get(path).send().await.expect_status(status);
+        }
+        objects(3, &proxy).await;
+
+        let after = others();
+        let what = format!("no line but the three of the access log, but {after:#?}");
+        proxy.expect(after == before, what).usually(
+            "the line in ACCESS has it all; a second one would have to be matched with the first",
         );
     }
 
