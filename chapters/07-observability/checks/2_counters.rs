@@ -91,6 +91,9 @@ async fn a_template_has_as_many_segments_as_the_path() {
         ("/users/7/", "other"),
         ("/users/", "other"),
         ("/users", "other"),
+        ("//users/7", "other"),
+        ("/users//7", "other"),
+        ("/users/7/orders//9", "other"),
         ("/usersabc/7", "other"),
         ("/USERS/7", "other"),
         ("/api/users/7", "other"),
@@ -175,6 +178,12 @@ async fn an_upstream_that_cuts_its_answer_is_counted_with_the_status_that_was_se
     let counted = counted(&proxy, "/users/{id}", "GET", "2xx").await;
     expect(counted == 1.0, "one with status=\"2xx\"")
         .usually("the client has the header of a 200: no later error changes that");
+    let sent = samples(&proxy, BYTES).await;
+    expect(
+        sent == [("{route=\"/users/{id}\"}".to_owned(), 4.0)],
+        format!("4 bytes were sent of the 1000 that were promised: found {sent:?}"),
+    )
+    .usually("body_bytes_sent() says how many bytes of the body the client was sent");
 }
 
 #[tokio::test]
@@ -344,7 +353,9 @@ mod given {
     async fn known_methods_are_counted_by_their_names() {
         let upstream = Upstream::echo().await;
         let proxy = Proxy::of(EXERCISE).in_front_of(&upstream).await;
-        let methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+        let methods = [
+            "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE",
+        ];
         for method in methods {
             let answer = proxy.request(method, "/close").send().await;
             answer.expect_status(200);
