@@ -60,9 +60,18 @@ async fn replaces(malformed: &[&str]) {
 
     for line in malformed {
         let request = sent_with(&proxy, &upstream, &[line]).await;
-        let (trace, ..) = fields(&request);
+        let (trace, _, flags) = fields(&request);
         expect_new(&trace, &format!("{line:?}"));
+        expect_sampled(flags, line);
     }
+}
+
+fn expect_sampled(flags: u8, sent: &str) {
+    expect(
+        flags & 1 == 1,
+        format!("the sampled flag in the new trace instead of {sent:?}, but the flags are {flags:02x}"),
+    )
+    .usually("a traceparent that is not valid decides nothing: neither the trace id nor whether the trace is recorded");
 }
 
 /// Expects that nothing of what the client sent is in this trace id: not even cut, padded or in lower case.
@@ -152,6 +161,7 @@ async fn a_character_that_is_no_hex_digit_makes_a_new_trace() {
 async fn ids_of_zeros_make_a_new_trace() {
     replaces(&[
         &format!("00-{TRACE}-{}-01", "0".repeat(16)),
+        &format!("00-{TRACE}-{}-00", "0".repeat(16)),
         &format!("00-{}-{PARENT}-01", "0".repeat(32)),
     ])
     .await;
@@ -161,6 +171,7 @@ async fn ids_of_zeros_make_a_new_trace() {
 async fn version_ff_makes_a_new_trace() {
     replaces(&[
         &format!("ff-{TRACE}-{PARENT}-01"),
+        &format!("ff-{TRACE}-{PARENT}-00"),
         &format!("ff-{TRACE}-{PARENT}-01-more"),
     ])
     .await;
@@ -170,6 +181,7 @@ async fn version_ff_makes_a_new_trace() {
 async fn version_00_has_four_fields_and_no_more() {
     replaces(&[
         &format!("00-{TRACE}-{PARENT}-01-"),
+        &format!("00-{TRACE}-{PARENT}-00-"),
         &format!("00-{TRACE}-{PARENT}-01-00"),
         &format!("00-{TRACE}-{PARENT}-01-what-the-future-will-be-like"),
     ])
@@ -217,13 +229,23 @@ async fn two_traceparents_are_none() {
     let proxy = Proxy::of(EXERCISE).in_front_of(&upstream).await;
     let other = "4bf92f3577b34da6a3ce929d0e0e4736";
     let (one, two) = (
-        format!("00-{TRACE}-{PARENT}-01"),
-        format!("00-{other}-{PARENT}-01"),
+        format!("00-{TRACE}-{PARENT}-00"),
+        format!("00-{other}-{PARENT}-00"),
     );
+    let (one, two) = (one.as_str(), two.as_str());
 
-    for lines in [[one.as_str(), two.as_str()], [two.as_str(), one.as_str()]] {
+    for lines in [
+        [one, two],
+        [two, one],
+        [one, one],
+        // One is valid, and there are two all the same.
+        [one, "nonsense"],
+        ["nonsense", one],
+        ["", one],
+    ] {
         let request = sent_with(&proxy, &upstream, &lines).await;
-        let (trace, ..) = fields(&request);
+        let (trace, _, flags) = fields(&request);
+        expect_sampled(flags, &lines.join(" and "));
         expect(
             trace != TRACE && trace != other,
             format!("a new trace id, neither of the two, but the upstream got {trace}"),
