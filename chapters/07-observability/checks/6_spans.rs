@@ -3,10 +3,13 @@
 use std::net::TcpListener;
 
 use lab::{Proxy, ProxyBuilder, Reply, Signal, Upstream, eventually, expect};
-use opentelemetry_proto::tonic::trace::v1::{
-    Span,
-    span::SpanKind,
-    status::StatusCode::{self, Error},
+use opentelemetry_proto::tonic::{
+    common::v1::any_value::Value,
+    trace::v1::{
+        Span,
+        span::SpanKind,
+        status::StatusCode::{self, Error},
+    },
 };
 
 #[path = "support/collector.rs"]
@@ -100,6 +103,22 @@ fn expect_attribute(span: &Span, key: &str, value: &str) {
         format!("{key}={value}, but the span is\n{}", show(span)),
     )
     .usually("the names are those of OpenTelemetry's conventions for HTTP spans");
+}
+
+fn expect_status_code(span: &Span, code: i64) {
+    let codes = span
+        .attributes
+        .iter()
+        .filter(|it| it.key == "http.response.status_code")
+        .map(|it| it.value.as_ref()?.value.as_ref());
+    expect(
+        codes.eq([Some(&Value::IntValue(code))]),
+        format!(
+            "http.response.status_code={code}, once and as a number, but the span is\n{}",
+            show(span)
+        ),
+    )
+    .usually("i64::from(status) makes an attribute that can be compared; a text of digits cannot be");
 }
 
 fn expect_failed(span: &Span) {
@@ -221,13 +240,13 @@ async fn the_spans_say_what_was_asked_and_answered() {
     expect_attribute(&server, "http.request.method", "GET");
     expect_attribute(&server, "url.path", "/users/4711");
     expect_attribute(&server, "url.scheme", "http");
-    expect_attribute(&server, "http.response.status_code", "200");
+    expect_status_code(&server, 200);
     let client = of_kind(&spans, SpanKind::Client);
     expect_attribute(&client, "http.request.method", "GET");
     expect_attribute(&client, "server.address", "127.0.0.1");
     let port = upstream.address().port().to_string();
     expect_attribute(&client, "server.port", &port);
-    expect_attribute(&client, "http.response.status_code", "200");
+    expect_status_code(&client, 200);
 }
 
 #[tokio::test]
@@ -255,13 +274,54 @@ async fn an_upstream_that_refuses_leaves_two_failed_spans() {
 
     let server = of_kind(&spans, SpanKind::Server);
     expect_failed(&server);
-    expect_attribute(&server, "http.response.status_code", "502");
+    expect_status_code(&server, 502);
     let client = of_kind(&spans, SpanKind::Client);
     expect_failed(&client);
     expect(
         attribute(&client.attributes, "http.response.status_code").is_none(),
         "no status of an upstream that gave none",
     );
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_an_error_of_the_client_span() {
+    let upstream = Upstream::always(Reply::truncated(1_000, "half")).await;
+    let collector = Collector::start();
+    let proxy = exporting(&collector.endpoint(), 100)
+        .in_front_of(&upstream)
+        .await;
+
+    proxy.get("/").send().await.expect_cut_short();
+
+    let spans = arrived(&collector, 2).await;
+    expect_failed(&of_kind(&spans, SpanKind::Client));
+    let server = of_kind(&spans, SpanKind::Server);
+    expect_not_failed(&server);
+    expect_status_code(&server, 200);
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_is_no_error() {
+    let upstream = Upstream::always(Reply::stall()).await;
+    let collector = Collector::start();
+    let proxy = exporting(&collector.endpoint(), 100)
+        .in_front_of(&upstream)
+        .await;
+    let mut wire = proxy.connect().await;
+
+    wire.send("GET / HTTP/1.1\r\nHost: edge\r\n\r\n").await;
+    upstream.wait_for_requests(1).await;
+    drop(wire);
+
+    let spans = arrived(&collector, 2).await;
+    for kind in [SpanKind::Server, SpanKind::Client] {
+        let span = of_kind(&spans, kind);
+        expect_not_failed(&span);
+        expect(
+            attribute(&span.attributes, "http.response.status_code").is_none(),
+            format!("no status where no answer was sent, but {}", show(&span)),
+        );
+    }
 }
 
 #[tokio::test]
@@ -344,6 +404,22 @@ mod given {
                 parent && line.contains(TRACE)
             },
         );
+    }
+
+    #[tokio::test]
+    async fn what_comes_before_the_answer_has_no_status() {
+        let hints = "HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n";
+        let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+        let upstream = Upstream::always(Reply::raw(format!("{hints}{answer}"))).await;
+        let spans = spans_of("/", &upstream, 200).await;
+
+        for span in &spans {
+            let all = attributes(&span.attributes);
+            expect(
+                !all.split(' ').any(|one| one.ends_with("=103")),
+                format!("no status but that of the answer, but {}", show(span)),
+            );
+        }
     }
 
     #[tokio::test]
