@@ -87,6 +87,27 @@ async fn each_of_several_requests_counts() {
 }
 
 #[tokio::test]
+async fn one_that_ends_leaves_the_others_in_flight() {
+    let upstream = Upstream::always(Reply::pieces(["one", "two"])).await;
+    let proxy = proxy().in_front_of(&upstream).await;
+    let mut stays = proxy.get("/").start().await;
+    stays.expect_piece("one").await;
+    let mut leaves = proxy.get("/").start().await;
+    leaves.expect_piece("one").await;
+    expect_in_flight(&proxy, 2.0).await;
+
+    drop(leaves);
+
+    soon("edge_requests_in_flight is 1", async || {
+        in_flight(&proxy).await == Some(1.0)
+    })
+    .usually(GIVEN_BACK)
+    .await;
+    drop(stays);
+    expect_back_at_zero(&proxy).await;
+}
+
+#[tokio::test]
 async fn back_at_zero_after_an_answer_of_the_proxy_itself() {
     let proxy = proxy().alone().await;
     proxy.get("/healthz").send().await.expect_status(200);
@@ -222,6 +243,22 @@ mod given {
         upstream.wait_for_requests(1).await;
 
         expect_in_flight(&proxy, 1.0).await;
+    }
+
+    #[tokio::test]
+    async fn back_at_zero_after_an_answer_without_a_body() {
+        let upstream = Upstream::script([
+            Reply::text(200, "not sent"),
+            Reply::status(204),
+            Reply::status(304),
+        ])
+        .await;
+        let proxy = proxy().in_front_of(&upstream).await;
+        proxy.head("/").send().await.expect_status(200);
+        proxy.get("/").send().await.expect_status(204);
+        proxy.get("/").send().await.expect_status(304);
+
+        expect_back_at_zero(&proxy).await;
     }
 
     #[tokio::test]
