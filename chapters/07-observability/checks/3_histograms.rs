@@ -189,6 +189,21 @@ mod given {
     }
 
     #[tokio::test]
+    async fn without_an_answer_there_is_no_first_byte() {
+        let upstream = Upstream::always(Reply::close()).await;
+        let proxy = rules(1).in_front_of(&upstream).await;
+        proxy.post("/").body("x").send().await.expect_status(502);
+
+        // The last thing that is done for a request.
+        proxy.wait_for_log("status=Some(502)").await;
+        for name in [FIRST_BYTE, PROXY] {
+            let found = count(&proxy, name).await;
+            expect(found == 0.0, format!("{name}_count is 0: found {found}"))
+                .usually("an upstream that hangs up has answered nothing");
+        }
+    }
+
+    #[tokio::test]
     async fn what_comes_before_the_answer_is_not_observed() {
         let hints = "HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n";
         let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
