@@ -103,6 +103,7 @@ async fn hostile_paths_come_back_as_they_were_sent() {
         r#"/x","outcome":"forged"#,
         "/caf\u{e9}",
         "/%0a%22",
+        "/A%2fb;C=d/../E",
     ] {
         let upstream = Upstream::echo().await;
         let proxy = Proxy::of(EXERCISE).in_front_of(&upstream).await;

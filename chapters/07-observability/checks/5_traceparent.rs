@@ -182,6 +182,7 @@ async fn version_00_has_four_fields_and_no_more() {
     replaces(&[
         &format!("00-{TRACE}-{PARENT}-01-"),
         &format!("00-{TRACE}-{PARENT}-00-"),
+        &format!("00-{TRACE}-{PARENT}-01,00-{TRACE}-{PARENT}-01"),
         &format!("00-{TRACE}-{PARENT}-01-00"),
         &format!("00-{TRACE}-{PARENT}-01-what-the-future-will-be-like"),
     ])
