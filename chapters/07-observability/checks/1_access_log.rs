@@ -381,8 +381,10 @@ mod given {
         let proxy = Proxy::of(EXERCISE).in_front_of(&upstream).await;
         let mut wire = proxy.connect().await;
 
-        wire.send("POST / HTTP/1.1\r\nHost: edge\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n")
-            .await;
+        wire.send(
+            "POST / HTTP/1.1\r\nHost: edge\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n",
+        )
+        .await;
         wire.read_response().await.expect_status(400);
 
         expect_outcome("failed", 400, &object(&proxy).await);

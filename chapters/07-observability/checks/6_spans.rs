@@ -118,7 +118,9 @@ fn expect_status_code(span: &Span, code: i64) {
             show(span)
         ),
     )
-    .usually("i64::from(status) makes an attribute that can be compared; a text of digits cannot be");
+    .usually(
+        "i64::from(status) makes an attribute that can be compared; a text of digits cannot be",
+    );
 }
 
 fn expect_failed(span: &Span) {
