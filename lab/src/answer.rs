@@ -2,11 +2,11 @@
 
 use crate::condition::{patience, within_words};
 use crate::message::count_bytes;
+use crate::stream::Stream;
 use bytes::{Buf, Bytes, BytesMut};
 use std::io;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, ReadHalf};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// More header lines than any answer of a check has.
@@ -27,6 +27,8 @@ pub(crate) enum Broken {
     Closed,
     /// Reset by the peer.
     Reset,
+    /// TLS failed, on one side or the other.
+    Tls(String),
     /// Closed in the middle, which is described.
     Cut(String),
     /// Not HTTP, or contradictory.
@@ -42,6 +44,7 @@ impl Broken {
             Self::NoConnection(why) => format!("no connection: {why}"),
             Self::Closed => "the connection was closed".to_owned(),
             Self::Reset => "the connection was reset".to_owned(),
+            Self::Tls(why) => format!("no TLS connection: {why}"),
             Self::Cut(place) => format!("the connection was closed {place}"),
             Self::Malformed(what) => format!("not HTTP: {what}"),
             Self::Nothing(patience) => format!("no answer {}", within_words(*patience)),
@@ -52,6 +55,22 @@ impl Broken {
         Self::NoConnection(match error.kind() {
             io::ErrorKind::ConnectionRefused => "refused, nobody listens there".to_owned(),
             _ => error.to_string(),
+        })
+    }
+
+    pub(crate) fn from_reading(error: &io::Error) -> Self {
+        match error.get_ref().and_then(|it| it.downcast_ref()) {
+            Some(error) => Self::from_tls(error),
+            // With TLS, an end that was not announced.
+            None if error.kind() == io::ErrorKind::UnexpectedEof => Self::Closed,
+            None => Self::Reset,
+        }
+    }
+
+    fn from_tls(error: &rustls::Error) -> Self {
+        Self::Tls(match error {
+            rustls::Error::AlertReceived(alert) => format!("the server sent the alert {alert:?}"),
+            other => format!("the client refused: {other}"),
         })
     }
 }
@@ -89,7 +108,7 @@ enum Body {
 /// Reads answers, one after the other. Every method may be cancelled and called again.
 #[derive(Debug)]
 pub(crate) struct AnswerReader {
-    stream: ReadHalf<TcpStream>,
+    stream: ReadHalf<Stream>,
     buffer: BytesMut,
     body: Body,
     /// How long one read may take.
@@ -98,7 +117,7 @@ pub(crate) struct AnswerReader {
 }
 
 impl AnswerReader {
-    pub(crate) fn new(stream: ReadHalf<TcpStream>) -> Self {
+    pub(crate) fn new(stream: ReadHalf<Stream>) -> Self {
         Self {
             stream,
             buffer: BytesMut::new(),
@@ -221,7 +240,7 @@ impl AnswerReader {
             Err(_) => Err(Broken::Nothing(self.patience)),
             Ok(Ok(0)) => Err(Broken::Closed),
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) => Err(Broken::Reset),
+            Ok(Err(error)) => Err(Broken::from_reading(&error)),
         }
     }
 }

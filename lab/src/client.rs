@@ -4,6 +4,7 @@ use crate::condition::{patience, short_patience};
 use crate::connection::Connection;
 use crate::expectation::Expected;
 use crate::failure::raise;
+use crate::handshake::Handshake;
 use crate::message::Message;
 use crate::report::Report;
 use crate::response::Response;
@@ -76,6 +77,12 @@ impl Client {
     pub fn request(&self, method: impl Into<String>, path: impl Into<String>) -> RequestBuilder {
         let connection = Some(Arc::clone(&self.connection));
         RequestBuilder::new(self.target.clone(), connection, method, path)
+    }
+
+    /// How the TLS handshake of this connection went. A server that refuses the client's certificate after it shows
+    /// in the first answer.
+    pub async fn handshake(&self) -> Handshake {
+        self.connection.lock().await.handshake(self.target.scene())
     }
 
     /// Whether the proxy keeps the connection open, as far as can be seen in a moment.
@@ -222,7 +229,7 @@ impl RequestBuilder {
                 headers.push((name.to_owned(), value));
             }
         };
-        add("Host", self.target.address().to_string());
+        add("Host", self.target.host());
         match &self.body {
             Body::Whole(body) => add("Content-Length", body.len().to_string()),
             Body::Chunks(_) => add("Transfer-Encoding", "chunked".to_owned()),

@@ -17,12 +17,15 @@
 //! Every wait has the same patience: ten seconds, or as many as `LAB_PATIENCE` says.
 
 mod answer;
+mod certificate;
+mod certificates;
 mod client;
 mod condition;
 mod connection;
 mod ended;
 mod expectation;
 pub mod failure;
+mod handshake;
 mod headers;
 mod log;
 mod message;
@@ -37,21 +40,28 @@ mod request;
 mod response;
 mod scene;
 mod serve;
+mod stream;
 mod target;
+mod tls;
 mod upstream;
 mod wire;
 
+pub use certificate::{Authority, Certificate};
+pub use certificates::Certificates;
 pub use client::{Client, RequestBuilder, Streaming};
 pub use condition::{Waiting, eventually, patience, soon};
 pub use ended::Ended;
 pub use expectation::{Expected, expect};
+pub use handshake::Handshake;
 pub use name_server::NameServer;
 pub use nix::sys::signal::Signal;
 pub use proxy::{Proxy, ProxyBuilder};
 pub use reply::Reply;
 pub use request::Request;
 pub use response::Response;
+pub use stream::Stream;
 pub use target::Target;
+pub use tls::{Tls, TlsVersion};
 pub use upstream::Upstream;
 pub use wire::Wire;
 

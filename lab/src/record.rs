@@ -26,8 +26,21 @@ struct Connection {
     bytes: Vec<u8>,
     requests: usize,
     ended: bool,
+    tls: Tls,
     /// Why what came is no request.
     trouble: Option<String>,
+}
+
+/// How far the handshake of a connection came.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Tls {
+    /// There was none, or it has not begun.
+    #[default]
+    None,
+    /// The client asked for this name, or for none.
+    Greeted(Option<String>),
+    /// The same, and then it failed; `None` where no greeting came.
+    Failed(Option<String>),
 }
 
 impl Record {
@@ -125,6 +138,38 @@ impl Record {
         self.update(connection, |connection| connection.ended = true);
     }
 
+    /// A client has begun a handshake and asked for this name, or for none.
+    pub(crate) fn greeted(&self, connection: usize, name: Option<String>) {
+        self.update(connection, |connection| connection.tls = Tls::Greeted(name));
+    }
+
+    /// A handshake failed.
+    pub(crate) fn refused(&self, connection: usize, why: String) {
+        self.update(connection, |connection| {
+            connection.tls = match std::mem::take(&mut connection.tls) {
+                Tls::Greeted(name) => Tls::Failed(name),
+                _ => Tls::Failed(None),
+            };
+            connection.trouble = Some(format!("the TLS handshake failed: {why}"));
+        });
+    }
+
+    /// What the clients asked for, connection by connection; those that have asked nothing are left out.
+    pub(crate) fn server_names(&self) -> Vec<Option<String>> {
+        let seen = lock(&self.seen);
+        let asked = seen.connections.iter().filter_map(|one| match &one.tls {
+            Tls::None => None,
+            Tls::Greeted(name) | Tls::Failed(name) => Some(name.clone()),
+        });
+        asked.collect()
+    }
+
+    pub(crate) fn failed_handshakes(&self) -> usize {
+        let seen = lock(&self.seen);
+        let failed = |one: &&Connection| matches!(one.tls, Tls::Failed(_));
+        seen.connections.iter().filter(failed).count()
+    }
+
     pub(crate) fn trouble(&self, connection: usize, what: String) {
         self.update(connection, |connection| connection.trouble = Some(what));
     }
@@ -162,7 +207,7 @@ impl Record {
 impl Connection {
     /// What came and did not become a request.
     fn remains(&self) -> Option<Message> {
-        if self.requests > 0 || self.bytes.is_empty() {
+        if self.requests > 0 || (self.bytes.is_empty() && self.trouble.is_none()) {
             return None;
         }
         let mut message = Message::bytes(&self.bytes);

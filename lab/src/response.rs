@@ -289,7 +289,7 @@ impl Response {
                 self.report(format!("{what} {}", within_words(*patience)))
                     .of_kind(kind)
             }
-            Broken::Closed | Broken::Reset | Broken::NoConnection(_) if whole => {
+            Broken::Closed | Broken::Reset | Broken::Tls(_) | Broken::NoConnection(_) if whole => {
                 let what = match broken {
                     Broken::Closed => "the connection was closed without an answer".to_owned(),
                     Broken::Reset => "the connection was reset without an answer".to_owned(),

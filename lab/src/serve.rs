@@ -3,15 +3,17 @@
 use crate::record::Record;
 use crate::reply::{Act, Answer, Reply};
 use crate::request::Request;
+use crate::stream::Stream;
+use rustls::ServerConfig;
 use std::future::pending;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Semaphore, watch};
+use tokio_rustls::{LazyConfigAcceptor, TlsStream};
 use upstreams::Echo;
 use upstreams::http1::{Head, ReadError, Reader};
 
@@ -21,6 +23,8 @@ pub(crate) struct Service {
     pub(crate) record: Arc<Record>,
     pub(crate) behaviour: Behaviour,
     pub(crate) gate: Semaphore,
+    /// With this it speaks TLS.
+    pub(crate) tls: Option<Arc<ServerConfig>>,
 }
 
 /// How an upstream answers.
@@ -49,7 +53,16 @@ pub(crate) async fn serve(stream: TcpStream, service: Arc<Service>, mut cut: wat
     _ = stream.set_nodelay(true);
     let record = Arc::clone(&service.record);
     let number = record.open();
-    let (read, mut write) = stream.into_split();
+    let shaken = tokio::select! {
+        shaken = service.shake(stream, number) => shaken,
+        _ = cut.changed() => None,
+    };
+    let Some(stream) = shaken else {
+        record.end(number);
+        return;
+    };
+    let (read, write) = tokio::io::split(stream);
+    let mut write = Writer(write);
     let mut connection = Connection {
         reader: Reader::new(Tap {
             stream: read,
@@ -66,7 +79,7 @@ pub(crate) async fn serve(stream: TcpStream, service: Arc<Service>, mut cut: wat
     record.end(number);
     match end {
         End::Finish => {
-            _ = write.shutdown().await;
+            _ = write.0.shutdown().await;
             // With unread bytes in its buffer the kernel would send a reset instead.
             tokio::select! {
                 _ = drain(connection.reader) => {}
@@ -74,8 +87,9 @@ pub(crate) async fn serve(stream: TcpStream, service: Arc<Service>, mut cut: wat
             }
         }
         End::Reset => {
-            _ = write.as_ref().set_zero_linger();
-            write.forget();
+            let (tap, _) = connection.reader.into_parts();
+            let stream = tap.stream.unsplit(write.0);
+            _ = stream.tcp().set_zero_linger();
         }
     }
 }
@@ -93,7 +107,7 @@ struct Connection {
 }
 
 impl Connection {
-    async fn converse(&mut self, write: &mut OwnedWriteHalf) -> End {
+    async fn converse(&mut self, write: &mut Writer) -> End {
         let mut read_ahead = None;
         loop {
             let head = match read_ahead.take() {
@@ -169,7 +183,7 @@ impl Connection {
         &mut self,
         head: &Head,
         request: usize,
-        write: &mut OwnedWriteHalf,
+        write: &mut Writer,
     ) -> Result<(), ReadError> {
         let record = &self.service.record;
         if head.expects_continue() {
@@ -191,6 +205,27 @@ impl Connection {
 }
 
 impl Service {
+    /// The handshake, if this upstream speaks TLS; `None` if it failed.
+    async fn shake(&self, stream: TcpStream, number: usize) -> Option<Stream> {
+        let Some(config) = &self.tls else {
+            return Some(stream.into());
+        };
+        let record = &self.record;
+        let accepted = async {
+            let start = LazyConfigAcceptor::new(Default::default(), stream).await?;
+            let name = start.client_hello().server_name().map(str::to_owned);
+            record.greeted(number, name);
+            start.into_stream(Arc::clone(config)).await
+        };
+        match accepted.await {
+            Ok(stream) => Some(TlsStream::from(stream).into()),
+            Err(error) => {
+                record.refused(number, error.to_string());
+                None
+            }
+        }
+    }
+
     /// The scripted reply to a request, which the record counts from 0.
     fn reply(&self, request: usize) -> Option<Reply> {
         match &self.behaviour {
@@ -223,12 +258,7 @@ impl Service {
         Reply::json(200, String::from_utf8_lossy(&echo.to_json()))
     }
 
-    async fn answer(
-        &self,
-        reply: &Reply,
-        head: &Head,
-        write: &mut OwnedWriteHalf,
-    ) -> io::Result<After> {
+    async fn answer(&self, reply: &Reply, head: &Head, write: &mut Writer) -> io::Result<After> {
         if reply.gate {
             self.wait_at_gate().await;
         }
@@ -256,7 +286,7 @@ impl Service {
         reply: &Reply,
         head: &Head,
         last: bool,
-        write: &mut OwnedWriteHalf,
+        write: &mut Writer,
     ) -> io::Result<()> {
         write.write_all(answer.head(last).as_bytes()).await?;
         if head.method == "HEAD" {
@@ -274,12 +304,7 @@ impl Service {
         write.write_all(answer.end().as_bytes()).await
     }
 
-    async fn write_raw(
-        &self,
-        bytes: &[u8],
-        reply: &Reply,
-        write: &mut OwnedWriteHalf,
-    ) -> io::Result<()> {
+    async fn write_raw(&self, bytes: &[u8], reply: &Reply, write: &mut Writer) -> io::Result<()> {
         let Some(pause) = reply.drip else {
             return write.write_all(bytes).await;
         };
@@ -298,9 +323,19 @@ impl Service {
     }
 }
 
+/// The writing half of a connection. With TLS, what was written may still wait to be sent.
+struct Writer(WriteHalf<Stream>);
+
+impl Writer {
+    async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all(bytes).await?;
+        self.0.flush().await
+    }
+}
+
 /// The reading half of a connection; what passes is recorded before anyone interprets it.
 struct Tap {
-    stream: OwnedReadHalf,
+    stream: ReadHalf<Stream>,
     record: Arc<Record>,
     number: usize,
 }

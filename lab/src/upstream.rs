@@ -1,5 +1,6 @@
 //! A server behind the proxy, which the check owns: it answers as told and remembers all that came.
 
+use crate::certificate::Certificate;
 use crate::condition::{Waiting, in_vain, until};
 use crate::expectation::Expected;
 use crate::failure::raise;
@@ -9,6 +10,8 @@ use crate::reply::{Act, Reply};
 use crate::report::{Report, Verdict};
 use crate::request::Request;
 use crate::serve::{Behaviour, Service, serve};
+use crate::tls::server_config;
+use rustls::ServerConfig;
 use std::io;
 use std::net::SocketAddr;
 use std::panic::Location;
@@ -65,13 +68,28 @@ impl Upstream {
         Self::serving(Behaviour::Script(vec![reply]), Location::caller())
     }
 
+    /// Like [`Upstream::echo`], with TLS.
+    #[track_caller]
+    pub fn echo_with_tls(certificate: &Certificate) -> impl Future<Output = Self> {
+        let tls = Some(server_config(certificate));
+        Self::serving_with(Behaviour::Echo, tls, Location::caller())
+    }
+
+    /// Like [`Upstream::always`], with TLS.
+    #[track_caller]
+    pub fn always_with_tls(certificate: &Certificate, reply: Reply) -> impl Future<Output = Self> {
+        let tls = Some(server_config(certificate));
+        Self::serving_with(Behaviour::Script(vec![reply]), tls, Location::caller())
+    }
+
     /// Gives the same reply to every request. The reply may name the address at which it is given.
     #[track_caller]
     pub fn always_at(reply: impl FnOnce(SocketAddr) -> Reply) -> impl Future<Output = Self> {
         let at = Location::caller();
         async move {
             let (socket, address) = with_free_address(ports::bind);
-            Self::listen(socket, address, Behaviour::Script(vec![reply(address)]), at)
+            let service = service(address, Behaviour::Script(vec![reply(address)]), None);
+            Self::listen(socket, service, at)
         }
     }
 
@@ -227,6 +245,34 @@ impl Upstream {
         self.service.record.open_connections()
     }
 
+    /// The names that clients asked for in their TLS handshakes (SNI), the failed ones included, in order of arrival;
+    /// `None` where a client named nothing.
+    pub fn server_names(&self) -> Vec<Option<String>> {
+        self.record().server_names()
+    }
+
+    /// How many TLS handshakes failed so far.
+    pub fn failed_handshakes(&self) -> usize {
+        self.record().failed_handshakes()
+    }
+
+    /// Expects that every client so far, and there was one, asked for this name in its TLS handshake (SNI).
+    #[track_caller]
+    pub fn expect_server_name(&self, name: &str) -> Expected<'_, Self> {
+        let names = self.server_names();
+        let right = |asked: &Option<String>| asked.as_deref() == Some(name);
+        let holds = !names.is_empty() && names.iter().all(right);
+        let got = match names.iter().find(|asked| !right(asked)) {
+            Some(Some(other)) => format!("was asked for the name {other}"),
+            Some(None) => "was asked for no name".to_owned(),
+            None => "got no TLS handshake".to_owned(),
+        };
+        let report = self
+            .report(&got)
+            .expected(format!("the server name {name}"));
+        Expected::new(self, (!holds).then_some(report))
+    }
+
     /// The bytes that arrived on a connection, counted from 0; none if there was no such connection.
     pub fn bytes(&self, connection: usize) -> Vec<u8> {
         self.service.record.bytes(connection)
@@ -236,22 +282,25 @@ impl Upstream {
         &self.service.record
     }
 
-    async fn serving(behaviour: Behaviour, at: &'static Location<'static>) -> Self {
-        let buffer = behaviour.buffer();
-        let (socket, address) = with_free_address(|address| bind(address, buffer));
-        Self::listen(socket, address, behaviour, at)
+    fn serving(behaviour: Behaviour, at: &'static Location<'static>) -> impl Future<Output = Self> {
+        Self::serving_with(behaviour, None, at)
     }
 
-    fn listen(
-        socket: TcpSocket,
-        address: SocketAddr,
+    async fn serving_with(
         behaviour: Behaviour,
+        tls: Option<Arc<ServerConfig>>,
         at: &'static Location<'static>,
     ) -> Self {
+        let buffer = behaviour.buffer();
+        let (socket, address) = with_free_address(|address| bind(address, buffer));
+        Self::listen(socket, service(address, behaviour, tls), at)
+    }
+
+    fn listen(socket: TcpSocket, service: Arc<Service>, at: &'static Location<'static>) -> Self {
         let listener = socket.listen(BACKLOG).unwrap_or_else(|error| {
+            let address = service.record.address;
             raise(&Report::crash(format!("cannot listen on {address}: {error}")).at(at))
         });
-        let service = service(address, behaviour);
         let port = listening(listener, &service);
         Self {
             service,
@@ -261,7 +310,7 @@ impl Upstream {
 
     fn on(address: SocketAddr, behaviour: Behaviour, port: Port) -> Self {
         Self {
-            service: service(address, behaviour),
+            service: service(address, behaviour, None),
             port: Mutex::new(Some(port)),
         }
     }
@@ -322,11 +371,16 @@ fn count_requests(count: usize) -> String {
     }
 }
 
-fn service(address: SocketAddr, behaviour: Behaviour) -> Arc<Service> {
+fn service(
+    address: SocketAddr,
+    behaviour: Behaviour,
+    tls: Option<Arc<ServerConfig>>,
+) -> Arc<Service> {
     Arc::new(Service {
         record: Record::new(address),
         behaviour,
         gate: Semaphore::new(0),
+        tls,
     })
 }
 

@@ -5,6 +5,7 @@ use crate::condition::{patience, short_patience, within};
 use crate::connection::Connection;
 use crate::expectation::Expected;
 use crate::failure::raise;
+use crate::handshake::Handshake;
 use crate::message::Message;
 use crate::report::Report;
 use crate::response::Response;
@@ -14,7 +15,7 @@ use bytes::Bytes;
 use std::panic::Location;
 use std::sync::Arc;
 
-/// A raw TCP connection.
+/// A raw connection: TCP, or what TLS carries.
 #[derive(Debug)]
 pub struct Wire {
     target: Target,
@@ -142,6 +143,12 @@ impl Wire {
     /// Says that nothing more will be sent (FIN); reading goes on.
     pub async fn finish(&mut self) {
         self.connection.finish().await;
+    }
+
+    /// How the TLS handshake of this connection went. A server that refuses the client's certificate after it shows
+    /// when it is read from.
+    pub fn handshake(&self) -> Handshake {
+        self.connection.handshake(self.target.scene())
     }
 
     /// Whether the proxy keeps the connection open, as far as can be seen in a moment.
