@@ -47,8 +47,9 @@ pub enum Action {
 pub struct Server {
     /// Where it listens, in the page's ports.
     pub address: String,
-    /// `-u`: takes over the port of the one before instead of replacing it.
-    pub upgrades: bool,
+    /// It stays beside what listens there instead of replacing it: with `-u` it takes the port over, and with a URL it is
+    /// a client.
+    pub joins: bool,
 }
 
 /// The steps of a block, in order.
@@ -143,12 +144,15 @@ impl Server {
             setting("LISTEN=").unwrap_or(LISTEN).to_owned()
         };
         let own = arguments.iter().skip_while(|word| **word != "--");
-        let upgrades = own
-            .into_iter()
-            .any(|word| ["-u", "--upgrade"].contains(word));
+        let joins = own.into_iter().any(|word| {
+            let url = word.trim_matches(['"', '\'']);
+            ["-u", "--upgrade"].contains(word)
+                || url.starts_with("http://")
+                || url.starts_with("https://")
+        });
         Some(Self {
             address: address.trim_matches(['"', '\'']).to_owned(),
-            upgrades,
+            joins,
         })
     }
 }

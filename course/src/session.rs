@@ -227,7 +227,7 @@ impl Session {
         terminal: Option<&str>,
     ) -> Result<(), Failure> {
         let address = self.ports.to_free(&server.address);
-        if !server.upgrades {
+        if !server.joins {
             self.replace(step, &address)?;
         }
         let taken = accepts(&address);
@@ -243,10 +243,8 @@ impl Session {
         };
         running.wait_until_built(taken);
         let ready = if taken {
-            // Its port answers already, which says nothing of this program: it takes over, or it ends at once.
-            server.upgrades
-                || running.wait_until_over(self.limits.patience)
-                || !step.shown.is_empty()
+            // Its port answers already, which says nothing of this program: it joins, or it ends at once.
+            server.joins || running.wait_until_over(self.limits.patience) || !step.shown.is_empty()
         } else {
             running.wait_until_ready(self.limits.patience)
         };

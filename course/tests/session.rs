@@ -68,6 +68,15 @@ fn serve(arguments: Vec<String>) -> Result<ExitCode, Box<dyn Error>> {
         eprintln!("LISTEN: no such address");
         return Ok(ExitCode::from(2));
     }
+    if arguments
+        .iter()
+        .any(|it| it == "-u" || it.starts_with("http://"))
+    {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        return runtime.block_on(stay_beside());
+    }
     let address = if has("upstreams") {
         format!(
             "127.0.0.1:{}",
@@ -83,6 +92,15 @@ fn serve(arguments: Vec<String>) -> Result<ExitCode, Box<dyn Error>> {
         .enable_all()
         .build()?;
     runtime.block_on(answer(&address, has("--stubborn")))
+}
+
+/// Stands for a program that takes the port over, and for a client.
+async fn stay_beside() -> Result<ExitCode, Box<dyn Error>> {
+    let mut interrupts = signal(SignalKind::interrupt())?;
+    println!("beside what listens");
+    interrupts.recv().await;
+    println!("no more");
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn answer(address: &str, stubborn: bool) -> Result<ExitCode, Box<dyn Error>> {
@@ -133,6 +151,7 @@ fn trials() -> Vec<Trial> {
         ("a program that ignores ^C is a finding", stubborn),
         ("a second program replaces the first", replacement),
         ("upstreams and a proxy run side by side", side_by_side),
+        ("with -u or a URL a program joins what listens", joined),
         (
             "a block without a command shows what was printed since",
             more_output,
@@ -305,6 +324,19 @@ fn side_by_side() -> Outcome {
         "```console backend\n$ NAME=backend cargo run -p upstreams\n```\n```console\n$ cargo run\n\
          $ curl -s 127.0.0.1:8081\nbackend from 127.0.0.1:8081\n$ curl -s 127.0.0.1:6188\nhello from [..]\n```\n",
     )
+}
+
+fn joined() -> Outcome {
+    for argument in ["-u", "http://127.0.0.1:6188/", "'http://127.0.0.1:6188/'"] {
+        passes(&format!(
+            "```console one\n$ cargo run\nlistening on [..]\n```\n\
+             ```console two\n$ cargo run -- {argument}\nbeside what listens\n```\n\
+             ```console\n$ curl -s 127.0.0.1:6188\nhello from [..]\n```\n\
+             ```console two\n$ ^C\nno more\n```\n\
+             ```console\n$ curl -s 127.0.0.1:6188\nhello from [..]\n```\n"
+        ))?;
+    }
+    Ok(())
 }
 
 fn more_output() -> Outcome {
