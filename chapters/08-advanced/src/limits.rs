@@ -19,14 +19,14 @@ pub(crate) struct Limits {
     pub(crate) body_time: Duration,
     /// `BODY_LIMIT`: bytes of a body.
     pub(crate) body_size: usize,
-    /// `TUNNEL_IDLE_MS`: how long a WebSocket may be silent, in each direction.
+    /// `TUNNEL_IDLE_MS`: how long a WebSocket may be silent, in both directions.
     pub(crate) tunnel_idle: Duration,
 }
 
 impl Limits {
     /// For what this client owes from now on.
     pub(crate) fn set_timeouts(&self, session: &mut Session) {
-        let tunnel = session.is_upgrade_req();
+        let tunnel = asks_for_websocket(session);
         session.set_read_timeout(Some(if tunnel { self.tunnel_idle } else { self.wait }));
         session.set_write_timeout(Some(self.wait));
         // What is left of a body that nobody wants is read for this long, so that the connection can be used again.
@@ -51,6 +51,14 @@ impl Limits {
         }
         Ok(())
     }
+}
+
+/// Whether this is what Pingora passes on as an upgrade (pingora-proxy, proxy_common.rs). Of any other protocol it drops
+/// the name, and nobody gets the long limit for the asking.
+pub(crate) fn asks_for_websocket(session: &Session) -> bool {
+    let protocol = session.req_header().headers.get(header::UPGRADE);
+    session.is_upgrade_req()
+        && protocol.is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
 /// As in HTTP/1.1: the target, and each field with `: ` and a line's end.

@@ -107,7 +107,7 @@ impl ProxyHttp for Edge {
         let upstream = self.pool.next(&ctx.tried)?;
         ctx.tried.push(upstream);
         ctx.upload.restart();
-        let tunnel = session.is_upgrade_req();
+        let tunnel = limits::asks_for_websocket(session);
         let silence = tunnel.then_some(self.limits.tunnel_idle);
         Ok(Box::new(self.pool.peer(upstream, silence)))
     }

@@ -30,6 +30,20 @@ async fn one_that_does_not_answer() {
     answer.expect_status(504);
 }
 
+/// The limit of a WebSocket is for nobody else who asks for an upgrade.
+#[tokio::test]
+async fn one_that_does_not_answer_who_asks_for_another_protocol() {
+    let upstream = Upstream::silent().await;
+    let certificates = Certificates::new();
+    let proxy = demo(&certificates).env("READ_TIMEOUT_MS", 300);
+    let proxy = proxy.env("TUNNEL_IDLE_MS", 3_600_000);
+    let proxy = proxy.in_front_of(&upstream).await;
+    let request = https(&proxy, &certificates).get("/");
+    let request = request.header("connection", "upgrade");
+    let answer = request.header("upgrade", "irc").send().await;
+    answer.expect_status(504);
+}
+
 /// When it takes no more, Pingora still waits whether it has answered already: READ_TIMEOUT_MS comes on top.
 #[tokio::test]
 async fn one_that_takes_no_body() {
