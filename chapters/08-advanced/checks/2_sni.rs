@@ -88,6 +88,12 @@ async fn keeps_the_old_one(proxy: &Proxy, certificates: &Certificates, break_it:
         .usually("what was complained of once is looked at again every second, and need not be told again");
 }
 
+/// Both files are good again: whether a file that is broken in yet another way has broken once more is not asked.
+async fn mended(proxy: &Proxy, certificates: &Certificates) {
+    let new = certificates.replace("one.test");
+    comes_to_show(&new, "one.test", certificates, proxy).await;
+}
+
 #[tokio::test]
 async fn each_name_has_its_certificate() {
     let certificates = Certificates::new();
@@ -228,14 +234,30 @@ async fn a_broken_file_keeps_the_old_one_and_is_told_once() {
             certificates.write("one.test.pem", broken)
         })
         .await;
+        mended(&proxy, &certificates).await;
     }
     keeps_the_old_one(&proxy, &certificates, || {
         certificates.remove("one.test.pem")
     })
     .await;
+    mended(&proxy, &certificates).await;
+}
 
-    let new = certificates.replace("one.test");
-    comes_to_show(&new, "one.test", &certificates, &proxy).await;
+#[tokio::test]
+async fn a_broken_key_keeps_the_old_pair_and_is_told_once() {
+    let certificates = Certificates::new();
+    let upstream = Upstream::echo().await;
+    let proxy = proxy(&certificates, &upstream).await;
+    keeps_the_old_one(&proxy, &certificates, || {
+        certificates.write("one.test.key", "no key at all\n")
+    })
+    .await;
+    mended(&proxy, &certificates).await;
+    keeps_the_old_one(&proxy, &certificates, || {
+        certificates.remove("one.test.key")
+    })
+    .await;
+    mended(&proxy, &certificates).await;
 }
 
 #[tokio::test]
@@ -263,8 +285,7 @@ async fn what_breaks_again_is_told_again() {
             certificates.write("one.test.pem", "")
         })
         .await;
-        let new = certificates.replace("one.test");
-        comes_to_show(&new, "one.test", &certificates, &proxy).await;
+        mended(&proxy, &certificates).await;
     }
 }
 
