@@ -177,7 +177,7 @@ async fn http2_requests_with_headers_of_a_connection_are_refused() {
 
 #[tokio::test]
 async fn requests_that_run_at_once_share_a_connection() {
-    const COUNT: usize = 30;
+    const COUNT: usize = 100;
     let certificates = Certificates::new();
     let upstream = Upstream::start().await;
     let proxy = start(&certificates, &upstream).await;
