@@ -187,15 +187,14 @@ mod given {
             .in_front_of(&upstream)
             .await;
 
-        let request = proxy.get("/ws").header("connection", "upgrade");
-        let answer = request
-            .header("upgrade", "TLS/1.0")
-            .must_be_answered()
-            .await;
+        for protocol in ["TLS/1.0", "x-websocket", "websocket2"] {
+            let request = proxy.get("/ws").header("connection", "upgrade");
+            let answer = request.header("upgrade", protocol).must_be_answered().await;
 
-        answer.expect_status(504).usually(
-            "session.is_upgrade_req() holds for any protocol; Pingora lets only websocket through",
-        );
+            answer.expect_status(504).usually(
+                "session.is_upgrade_req() holds for any protocol; Pingora lets only websocket through",
+            );
+        }
     }
 
     #[tokio::test]
