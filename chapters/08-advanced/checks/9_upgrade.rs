@@ -71,6 +71,9 @@ async fn a_kept_alive_client_is_told_to_close_and_goes_on_with_the_new_process()
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 
+    old.expect_log_without("service 'proxy' exited").usually(
+        "clients were told only when the old process had stopped to listen: they may go as soon as the new one listens",
+    );
     old.wait_for_exit().await.expect_code(0);
     old.get("/").send().await.expect_body("new");
 }
