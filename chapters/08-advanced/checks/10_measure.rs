@@ -103,6 +103,24 @@ async fn an_idle_client_is_closed_after_its_third_request() {
 }
 
 #[tokio::test]
+async fn an_idle_client_is_not_closed_before() {
+    let upstream = Upstream::echo().await;
+    let patient = proxy()
+        .env("IDLE_MS", 3_600_000)
+        .in_front_of(&upstream)
+        .await;
+    let hasty = proxy().env("IDLE_MS", 2_000).in_front_of(&upstream).await;
+    let kept = patient.port("LISTEN").client().await;
+    kept.get("/").send().await.expect_status(200);
+    let closed = hasty.port("LISTEN").client().await;
+    closed.get("/").send().await.expect_status(200);
+
+    expect_to_be_closed(&closed).await;
+
+    kept.expect_open().await;
+}
+
+#[tokio::test]
 async fn a_limit_below_a_second_is_one() {
     let upstream = Upstream::echo().await;
     let proxy = proxy().env("IDLE_MS", 300).in_front_of(&upstream).await;
