@@ -150,8 +150,8 @@ async fn an_answer_during_the_drain_says_that_the_connection_closes() {
     let answer = client.read_response().await;
     answer.expect_body("late");
     answer.expect_list("connection", ["close"]).usually(
-        "Pingora looks at the shutdown when a request begins: this one had begun, so its answer promises a \
-         connection that is closed a moment later",
+        "Pingora looks at the shutdown when a request begins, and this one had begun; a Connection header of yours it \
+         writes over, set_keepalive(None) it obeys",
     );
 }
 
